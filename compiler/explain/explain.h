@@ -38,7 +38,7 @@ struct Explanation {
   std::vector<Choice> choices;     // in order of address and port
   bool sticky = false;             // the client keeps its endpoint (session affinity)
   std::string service_port;        // "shop/web:http"; empty: none
-  std::string rule;                // the contract's row, "PKT-05 (pod)"; empty: none
+  std::string rule;  // the row of the contract: "PKT-07 (pod): no endpoints anywhere"; empty: none
 };
 
 Explanation explain(const ruleset::Ruleset& ruleset, const Query& query);

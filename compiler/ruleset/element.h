@@ -40,20 +40,20 @@ inline constexpr std::size_t kMaxEndpoints = 32768;  // of one Service port unde
 struct Verdict {
   enum class Code : std::uint8_t { none, drop, return_, jump, goto_ };
   Code code = Code::none;
-  ChainRef chain;  // of jump and goto_
+  ChainRef chain{};  // of jump and goto_
   auto operator<=>(const Verdict&) const = default;
 };
 
 struct Element {
-  SetRef set;
-  Address address;
+  SetRef set{};
+  Address address{};
   Protocol protocol{};
-  Port port;
-  Slot slot;
-  Address other;
-  Port other_port;
+  Port port{};
+  Slot slot{};
+  Address other{};
+  Port other_port{};
   std::uint8_t prefix = 0;  // length in bits, of the kinds that have one
-  Verdict verdict;
+  Verdict verdict{};
   auto operator<=>(const Element&) const = default;
 };
 
@@ -67,6 +67,8 @@ bool is_map(SetKind kind);
 // and are written whole.
 bool is_prefix_set(SetKind kind);
 
+// "drop", "goto services4-random-2", as nft writes a verdict.
+std::string to_text(const Verdict& verdict, const OwnerNames& owners);
 // "10.96.0.1 . tcp . 443 . 0 : 10.0.0.1 . 6443", as nft writes an element.
 std::string to_text(const Element& element, const OwnerNames& owners);
 

@@ -1,12 +1,11 @@
 // The whole ruleset of a node, kept up to date Service by Service.
 //
 // A Ruleset is the skeleton plus the union of what each Service port compiles to. update() compiles
-// the Service ports of the Services it is given, settles who owns a frontend that several claim (the
-// oldest Service, then the first by name), and says what changed, as one Change for one
-// transaction. Its cost grows with those Services, not with the cluster. The same Services and node
-// give the same ruleset, in whatever order they came.
+// the Service ports of the Services it is given, settles who owns a frontend that several claim, and
+// notes what changed, as one Change for one transaction. Its cost grows with those Services, not
+// with the cluster. The same Services and node give the same ruleset, in whatever order they came.
 //
-// Memory: about 64 bytes an element. Not thread-safe; owned by one thread.
+// Memory: about 70 bytes an element. Not thread-safe; owned by one thread.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +13,11 @@
 #include <map>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "compiler/ruleset/change.h"
 #include "compiler/ruleset/compile.h"
+#include "compiler/ruleset/frontends.h"
 #include "compiler/service/service_port.h"
 #include "compiler/types/error.h"
 
@@ -26,44 +25,86 @@ namespace kproxy::ruleset {
 
 class Ruleset {
  public:
-  // A Service as resolved on this node.
+  // A Service as resolved on this node; no ports: it is not served, or gone.
   struct ServiceState {
     snapshot::ObjectName name;
     std::int64_t created = 0;  // Unix seconds: the older Service wins a frontend
     std::vector<service::ServicePort> ports;
   };
+  using Resolve = std::function<ServiceState(const snapshot::ObjectName&)>;
 
-  // Forms the skeleton. The first Change (see take_change) creates it.
+  // A Service port that has been compiled, with all that stems from it.
+  struct CompiledPort {
+    std::string port_name;
+    Owner owner = kNoOwner;         // of its affinity objects; kNoOwner: none
+    Structure affinity;             // likewise
+    std::vector<Element> elements;  // in canonical order
+  };
+
+  // One element and where it stems from; views into the Ruleset, valid until it changes.
+  struct Listed {
+    const Element* element;
+    const snapshot::ObjectName* service;  // null: the node's own, or several Services'
+    const CompiledPort* port;             // null: of the Service as a whole
+  };
+
+  // Forms the skeleton; the first Change creates it.
   explicit Ruleset(service::NodeView node);
 
-  // The Services become these (no ports: it is gone). `resolve` gives the state of a Service whose
-  // frontends another one released or took: it is compiled again too.
-  void update(const std::vector<ServiceState>& services,
-              const std::function<ServiceState(const snapshot::ObjectName&)>& resolve);
+  // The Services become these. `resolve` is asked for Services not among them whose claim to a
+  // frontend is won or lost by this: they are compiled again too.
+  void update(std::vector<ServiceState> services, const Resolve& resolve);
 
   // The node's view changed: the skeleton and the node's own elements become the new one's. All
-  // Services must be given to update() afterwards, since their endpoints may depend on it.
+  // Services must be given to update() afterwards, since what they mean may depend on it.
   void set_node(service::NodeView node);
   const service::NodeView& node() const { return node_; }
 
-  // Everything that changed since the last call, in canonical order. Chains that nothing points at
-  // any more are kept until collect().
+  // What changed since the last call, in canonical order. Chains of random choice that nothing
+  // points at any more stay until collect().
   Change take_change();
-  // Lets go of chains (and, by the next take_change(), removes them) that no element points at.
-  void collect();
+  // Lets go of those chains: the next Change removes them. Returns whether there are any.
+  bool collect();
 
-  // The present state, in canonical order. Linear in its size.
+  // The present state, in canonical order. n log n in its size.
   Structure structure() const;
   std::vector<Element> elements() const;
-  // The Service port an element stems from, "shop/web:http", as comments name it; empty for the
-  // node's own elements.
-  std::vector<std::string> element_origins() const;
+  std::vector<Listed> listing() const;
+  // By name; a Service without Service ports is not in it.
+  const std::map<snapshot::ObjectName, std::vector<CompiledPort>>& services() const {
+    return services_;
+  }
 
   OwnerNames& owners() { return owners_; }
   const OwnerNames& owners() const { return owners_; }
 
-  // Frontends that more than one Service claims: one Error each, naming winner and losers.
+  // Frontends that more than one Service claims: one Error each, naming who has it and who not.
   Errors conflicts() const;
+
+ private:
+  struct ChainUse {
+    std::size_t elements = 0;  // that point at it
+    bool created = false;      // by an earlier Change
+  };
+
+  void compile_service(const ServiceState& service);
+  void note(const std::vector<CompiledPort>& before, const std::vector<CompiledPort>& after);
+  void note_affinity(const std::vector<CompiledPort>& before,
+                     const std::vector<CompiledPort>& after);
+  void add(const Element& element);
+  void remove(const Element& element);
+  bool before(const SetRef& a, const SetRef& b) const;      // canonical order
+  bool before(const ChainRef& a, const ChainRef& b) const;  // likewise
+
+  service::NodeView node_;
+  Structure skeleton_;
+  std::vector<Element> node_elements_;
+  OwnerNames owners_;
+  FrontendOwners frontends_;
+  std::map<snapshot::ObjectName, std::vector<CompiledPort>> services_;
+  std::map<Element, std::size_t> shared_;  // how many Service ports give a shared element
+  std::map<ChainRef, ChainUse> random_chains_;
+  Change pending_;
 };
 
 }  // namespace kproxy::ruleset

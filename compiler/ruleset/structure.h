@@ -28,7 +28,7 @@ enum class Field : std::uint8_t {
 };
 
 struct Key {
-  std::vector<Field> fields;
+  std::vector<Field> fields{};
   std::uint32_t slots = 0;
   std::uint32_t first_slot = 0;
   bool operator==(const Key&) const = default;
@@ -51,8 +51,8 @@ struct MatchInterface {
   bool operator==(const MatchInterface&) const = default;
 };
 struct InSet {
-  Key key;
-  SetRef set;
+  Key key{};
+  SetRef set{};
   bool negated = false;
   bool operator==(const InSet&) const = default;
 };
@@ -94,8 +94,8 @@ struct Hook {
 
 struct Chain {
   ChainRef ref;
-  std::optional<Hook> hook;  // base chains
-  std::vector<Rule> rules;
+  std::optional<Hook> hook{};  // base chains
+  std::vector<Rule> rules{};
   bool operator==(const Chain&) const = default;
 };
 

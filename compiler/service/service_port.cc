@@ -1,0 +1,134 @@
+#include "compiler/service/service_port.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "compiler/service/topology.h"
+
+namespace kproxy::service {
+namespace {
+
+using snapshot::EndpointSlice;
+using snapshot::Service;
+
+bool is_served(const Service& service) {
+  return !service.other_proxy && service.type != Service::Type::external_name &&
+         std::any_of(service.cluster_ips.begin(), service.cluster_ips.end(),
+                     [](const auto& address) { return address.has_value(); });
+}
+
+bool has_external_local(const Service& service) {
+  if (!service.external_local) return false;
+  return service.type == Service::Type::load_balancer || service.type == Service::Type::node_port ||
+         (service.type == Service::Type::cluster_ip && !service.external_ips.empty());
+}
+
+std::vector<Frontend> frontends(const Service& service, const Service::PortSpec& port,
+                                Family family, const NodeView& node) {
+  std::vector<Frontend> result;
+  const auto add = [&](FrontendKind kind, const Address& address) {
+    const auto same = [&](const Frontend& f) {
+      return f.kind != FrontendKind::node_port && f.address == address;
+    };
+    if (address.family() == family && std::none_of(result.begin(), result.end(), same))
+      result.push_back({kind, address, port.port});
+  };
+  add(FrontendKind::cluster_ip, *service.cluster_ips[index_of(family)]);
+  for (const Address& address : service.load_balancer_ips)
+    add(FrontendKind::load_balancer, address);
+  if (node.external_ips)
+    for (const Address& address : service.external_ips) add(FrontendKind::external_ip, address);
+  if (port.node_port.value != 0)
+    result.push_back({FrontendKind::node_port, Address(), port.node_port});
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+std::optional<std::vector<Cidr>> source_ranges(const Service& service, Family family) {
+  if (service.source_ranges_unreadable) return std::vector<Cidr>();
+  std::vector<Cidr> all;
+  for (const Cidr& range : service.source_ranges)
+    if (range.family() == family) all.push_back(range);
+  if (all.empty()) return std::nullopt;
+  std::sort(all.begin(), all.end());
+  std::vector<Cidr> ranges;
+  for (const Cidr& range : all) {
+    if (range.length() == 0) return std::nullopt;  // everybody
+    if (ranges.empty() || !ranges.back().contains(range)) ranges.push_back(range);
+  }
+  return ranges;
+}
+
+std::vector<Candidate> candidates(const snapshot::Snapshot::Entry& entry,
+                                  const Service::PortSpec& port, Family family) {
+  std::vector<Candidate> result;
+  for (const auto& [name, slice] : entry.slices) {
+    if (slice.headless || slice.family != family) continue;
+    for (const EndpointSlice::PortSpec& slice_port : slice.ports) {
+      if (slice_port.name != port.name || slice_port.protocol != port.protocol) continue;
+      for (const snapshot::Endpoint& endpoint : slice.endpoints)
+        result.push_back({&endpoint, slice_port.port});
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string_view to_string(FrontendKind kind) {
+  switch (kind) {
+    case FrontendKind::cluster_ip:
+      return "ClusterIP";
+    case FrontendKind::load_balancer:
+      return "LoadBalancer";
+    case FrontendKind::external_ip:
+      return "ExternalIP";
+    case FrontendKind::node_port:
+      return "NodePort";
+  }
+  return "";
+}
+
+std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const NodeView& node) {
+  std::vector<ServicePort> result;
+  if (!entry.service || !is_served(*entry.service)) return result;
+  const Service& service = *entry.service;
+
+  // An API server refuses a Service that gives one port and protocol twice; a file may not.
+  using Place = std::tuple<Family, Protocol, bool, Address, Port>;
+  std::set<Place> taken;
+  for (const Service::PortSpec& port : service.ports) {
+    for (Family family : kFamilies) {
+      if (!service.cluster_ips[index_of(family)]) continue;
+      ServicePort out;
+      out.port_name = port.name;
+      out.protocol = port.protocol;
+      out.port = port.port;
+      out.family = family;
+      for (const Frontend& frontend : frontends(service, port, family, node))
+        if (taken
+                .emplace(family, port.protocol, frontend.kind == FrontendKind::node_port,
+                         frontend.address, frontend.port)
+                .second)
+          out.frontends.push_back(frontend);
+      out.internal_local = service.internal_local;
+      out.external_local = has_external_local(service);
+      out.affinity_seconds = service.affinity_seconds;
+      out.source_ranges = source_ranges(service, family);
+      Eligible eligible = select_endpoints(candidates(entry, port, family), node);
+      out.cluster = std::move(eligible.cluster);
+      out.local = std::move(eligible.local);
+      result.push_back(std::move(out));
+    }
+  }
+  return result;
+}
+
+std::string label(const snapshot::ObjectName& service, const ServicePort& port) {
+  const std::string name =
+      port.port_name.empty() ? std::to_string(port.port.value) : port.port_name;
+  return service.ns + "/" + service.name + "/" + std::string(to_string(port.protocol)) + "/" + name;
+}
+
+}  // namespace kproxy::service
