@@ -6,8 +6,10 @@
 // reported together by field path. An empty or zero value takes its default.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "compiler/options/options.h"
 #include "compiler/types/error.h"
@@ -17,6 +19,11 @@ namespace kproxy::options {
 struct Configuration {
   Options options;
   std::string mode;  // as written: empty, iptables, ipvs, nftables
+  // Every field that the file gives, by its path below KubeProxyConfiguration
+  // ("conntrack.maxPerCore", "nodePortAddresses"), right in type: for the daemon, which reads those
+  // that Options does not hold. Scalars as written, booleans as true and false; one text for each
+  // entry of a list, NAME=VALUE for each of a map. What is null is not given.
+  std::map<std::string, std::vector<std::string>> fields;
   Errors errors;     // not empty: options must not be used
   Errors warnings;
 };

@@ -37,7 +37,7 @@ class TextReader {
   }
 
  private:
-  // Moves on to the next line that is not blank.
+  // Moves on to the next line that is neither blank nor a comment.
   bool next() {
     do {
       if (rest_.empty()) {
@@ -49,7 +49,7 @@ class TextReader {
       line_ = trim(rest_.substr(0, end));
       rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
       ++number_;
-    } while (line_.empty());
+    } while (line_.empty() || line_.front() == '#');
     return true;
   }
 

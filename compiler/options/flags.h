@@ -1,0 +1,61 @@
+// kube-proxy's flags for what Options holds, on a command line of kpcompile or kproxy.
+//
+// Flags adds its options to a CLI::App, beside which a program adds its own (the daemon: those of
+// its servers, kernel settings, logging). After the App has parsed, configuration() says what they
+// mean, or, where --config names a file, what the file says: then only --node of these flags
+// still counts, as kube-proxy has it. Must outlive the App's parsing; not thread-safe.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "compiler/options/configuration.h"
+#include "compiler/types/error.h"
+
+namespace CLI {
+class App;
+}
+
+namespace kproxy::options {
+
+// Gives a file's content; the program reads it, this library makes no system call.
+using ReadText = std::function<Result<std::string>(const std::string& path)>;
+
+class Flags {
+ public:
+  explicit Flags(CLI::App& app);
+  Flags(const Flags&) = delete;
+  Flags& operator=(const Flags&) = delete;
+
+  // Errors of all kinds are in the Configuration, so that they can be reported together.
+  Configuration configuration(const ReadText& read_text) const;
+
+  // Empty: no --config was given.
+  const std::string& config_file() const { return config_; }
+
+ private:
+  Configuration from_flags() const;
+  void override_node(Configuration& configuration) const;
+
+  std::string config_;
+  std::string node_;
+  std::string proxy_mode_;
+  std::string bind_address_;
+  std::string detect_local_mode_;
+  std::string cluster_cidr_;
+  std::string bridge_interface_;
+  std::string interface_name_prefix_;
+  bool masquerade_all_ = false;
+  std::string masquerade_bit_;
+  std::string iptables_masquerade_bit_;
+  std::vector<std::string> node_port_addresses_;
+  std::vector<std::string> feature_gates_;
+};
+
+// A command line in the spelling that the App reads: `_` in a flag's name becomes `-`, and
+// `--name=` of an option that takes a value becomes `--name` and an empty argument. Without the
+// program's name; in order.
+std::vector<std::string> normalize_arguments(const std::vector<std::string>& arguments);
+
+}  // namespace kproxy::options

@@ -1,0 +1,50 @@
+#include "compiler/ruleset/tracker.h"
+
+namespace kproxy::ruleset {
+namespace {
+
+// Whether Services may mean something else on this node than before.
+bool concerns_services(const service::NodeView& a, const service::NodeView& b) {
+  const auto addresses = [](const service::NodeView& view, Family family) -> const auto& {
+    return view.of(family).addresses;
+  };
+  return a.name != b.name || a.zone != b.zone || a.external_ips != b.external_ips ||
+         addresses(a, Family::ipv4) != addresses(b, Family::ipv4) ||
+         addresses(a, Family::ipv6) != addresses(b, Family::ipv6);
+}
+
+}  // namespace
+
+Status Tracker::update(snapshot::Snapshot& snapshot, Errors& warnings) {
+  bool all = !ruleset_;
+  const snapshot::Changes changes = snapshot.take_changes();
+  if (!ruleset_ || changes.nodes || changes.service_cidrs) {
+    Result<service::NodeView> view = service::view_of_node(options_, snapshot, warnings);
+    if (!view) return view.error();
+    if (!ruleset_) {
+      ruleset_.emplace(*view);
+    } else if (*view != ruleset_->node()) {
+      all = concerns_services(*view, ruleset_->node());
+      ruleset_->set_node(*view);
+    }
+  }
+
+  const auto resolve = [&](const snapshot::ObjectName& name) {
+    Ruleset::ServiceState state{.name = name, .created = 0, .ports = {}};
+    const snapshot::Snapshot::Entry* entry = snapshot.find(name);
+    if (entry == nullptr || !entry->service) return state;
+    state.created = entry->service->created;
+    state.ports = service::resolve(*entry, ruleset_->node());
+    return state;
+  };
+  std::vector<Ruleset::ServiceState> states;
+  if (all)
+    for (const auto& [name, entry] : snapshot.services()) states.push_back(resolve(name));
+  // Those that are gone are among the changes only.
+  for (const snapshot::ObjectName& name : changes.services)
+    if (!all || snapshot.find(name) == nullptr) states.push_back(resolve(name));
+  ruleset_->update(std::move(states), resolve);
+  return ok_status();
+}
+
+}  // namespace kproxy::ruleset

@@ -1,0 +1,32 @@
+// Keeps a Ruleset in step with a Snapshot: the whole compiler as one object. Each update() resolves
+// and compiles the Services that changed since the last one, and all of them only where the node's
+// own zone, name or addresses did. Not thread-safe.
+#pragma once
+
+#include <optional>
+
+#include "compiler/options/options.h"
+#include "compiler/ruleset/ruleset.h"
+#include "compiler/snapshot/snapshot.h"
+
+namespace kproxy::ruleset {
+
+class Tracker {
+ public:
+  explicit Tracker(options::Options options) : options_(std::move(options)) {}
+
+  // Takes the snapshot's changes and makes the ruleset what the snapshot now means. An Error (it is
+  // not clear which node to compile for) leaves the ruleset as it was.
+  Status update(snapshot::Snapshot& snapshot, Errors& warnings);
+
+  // Valid after the first successful update().
+  Ruleset& ruleset() { return *ruleset_; }
+  const Ruleset& ruleset() const { return *ruleset_; }
+  bool has_ruleset() const { return ruleset_.has_value(); }
+
+ private:
+  options::Options options_;
+  std::optional<Ruleset> ruleset_;
+};
+
+}  // namespace kproxy::ruleset

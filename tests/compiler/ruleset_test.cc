@@ -1,0 +1,271 @@
+// Properties of the whole compiler: constant structure, determinism, incremental equals full,
+// ownership of frontends, names.
+#include "compiler/ruleset/ruleset.h"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <map>
+#include <set>
+
+#include "compiler/ruleset/render.h"
+#include "tests/compiler/cluster.h"
+
+namespace kproxy::ruleset {
+namespace {
+
+using tests::node_a;
+using tests::node_objects;
+using tests::snapshot_of;
+using tests::text_of;
+
+std::vector<snapshot::Object> plain_service(unsigned number, unsigned endpoints) {
+  snapshot::Service service;
+  service.name = {"default", "svc" + std::to_string(number)};
+  service.cluster_ips[0] = Address::ipv4(0x0a600000u + number);
+  service.ports = {{"http", Protocol::tcp, Port{80}, Port{0}}};
+  snapshot::EndpointSlice slice;
+  slice.name = {"default", "svc" + std::to_string(number) + "-x"};
+  slice.service = service.name.name;
+  slice.family = Family::ipv4;
+  slice.ports = {{"http", Protocol::tcp, Port{8080}}};
+  for (unsigned i = 0; i < endpoints; ++i) {
+    snapshot::Endpoint endpoint;
+    endpoint.address = Address::ipv4(0x0a000000u + number * endpoints + i);
+    slice.endpoints.push_back(endpoint);
+  }
+  return {service, slice};
+}
+
+struct Counts {
+  std::size_t base_chains = 0, chains = 0, rules = 0, sets = 0, elements = 0;
+};
+
+Counts counts_with(unsigned services) {
+  std::vector<snapshot::Object> objects = node_objects();
+  for (unsigned i = 0; i < services; ++i)
+    for (auto& object : plain_service(i, 5)) objects.push_back(std::move(object));
+  Tracker tracker(node_a());
+  snapshot::Snapshot snapshot = snapshot_of(objects);
+  Errors warnings;
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  const Structure structure = tracker.ruleset().structure();
+  Counts counts;
+  counts.sets = structure.sets.size();
+  counts.chains = structure.chains.size();
+  for (const Chain& chain : structure.chains) {
+    counts.base_chains += chain.hook.has_value();
+    counts.rules += chain.rules.size();
+  }
+  counts.elements = tracker.ruleset().elements().size();
+  return counts;
+}
+
+// The change, applied to a set of elements as the kernel would: what goes must be there, what comes
+// must not.
+void apply_to_kernel(const Change& change, std::map<Element, int>& kernel) {
+  for (const Element& element : change.erase) BOOST_REQUIRE(kernel.erase(element) == 1);
+  for (const Element& element : change.insert) BOOST_REQUIRE(kernel.emplace(element, 0).second);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(whole_ruleset)
+
+// Base chains are all of type nat (the only type there is here) and neither they nor anything else
+// of the structure grows with the cluster.
+BOOST_AUTO_TEST_CASE(structure_does_not_grow) {
+  const Counts few = counts_with(10), many = counts_with(30000);
+  BOOST_TEST(few.base_chains == 4u);
+  BOOST_TEST(many.base_chains == few.base_chains);
+  BOOST_TEST(many.chains == few.chains);
+  BOOST_TEST(many.rules == few.rules);
+  BOOST_TEST(many.sets == few.sets);
+  BOOST_TEST(many.elements > 2000 * few.elements);
+  BOOST_TEST_MESSAGE("structure at 10 and at 30,000 Services: "
+                     << many.base_chains << " base chains, " << many.chains << " chains, "
+                     << many.rules << " rules, " << many.sets << " sets and maps; elements "
+                     << few.elements << " and " << many.elements);
+}
+
+BOOST_AUTO_TEST_CASE(order_of_input_does_not_matter) {
+  std::mt19937 random(7);
+  for (unsigned round = 0; round < 20; ++round) {
+    std::vector<snapshot::Object> objects = node_objects();
+    for (unsigned i = 0; i < 12; ++i)
+      for (auto& object : tests::random_service(random, i)) objects.push_back(std::move(object));
+    const std::string text = text_of(snapshot_of(objects), node_a());
+    BOOST_TEST(text_of(snapshot_of(objects), node_a()) == text);
+    for (unsigned shuffle = 0; shuffle < 5; ++shuffle) {
+      std::shuffle(objects.begin(), objects.end(), random);
+      BOOST_TEST(text_of(snapshot_of(objects), node_a()) == text);
+    }
+  }
+}
+
+// Whatever the way, a ruleset that followed changes equals one compiled from where they led, and
+// the changes it reported lead from the one state to the other.
+BOOST_AUTO_TEST_CASE(incremental_equals_full) {
+  for (unsigned seed = 0; seed < 30; ++seed) {
+    std::mt19937 random(seed);
+    Tracker tracker(node_a());
+    snapshot::Snapshot snapshot = snapshot_of(node_objects());
+    std::map<Element, int> kernel;
+    std::map<snapshot::ObjectName, std::vector<snapshot::ObjectName>> slices;
+    for (unsigned step = 0; step < 60; ++step) {
+      for (unsigned n = 1 + static_cast<unsigned>(random() % 3); n > 0; --n) {
+        const auto objects = tests::random_service(random, static_cast<unsigned>(random() % 10));
+        const snapshot::ObjectName name = snapshot::name_of(objects.back());
+        for (const auto& slice : slices[name]) snapshot.erase("EndpointSlice", slice);
+        slices[name].clear();
+        if (random() % 4 == 0) {
+          snapshot.erase("Service", name);
+          continue;
+        }
+        for (const auto& object : objects) {
+          if (std::holds_alternative<snapshot::EndpointSlice>(object))
+            slices[name].push_back(snapshot::name_of(object));
+          snapshot.put(object);
+        }
+      }
+      if (random() % 10 == 0) {
+        auto node = std::get<snapshot::Node>(node_objects()[0]);
+        node.zone = random() % 2 == 0 ? "zone-a" : "zone-b";
+        snapshot.put(node);
+      }
+      snapshot::Snapshot copy = snapshot;
+      Errors warnings;
+      BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+      apply_to_kernel(tracker.ruleset().take_change(), kernel);
+      tracker.ruleset().collect();
+      apply_to_kernel(tracker.ruleset().take_change(), kernel);
+      BOOST_REQUIRE_EQUAL(text_of(tracker.ruleset()), text_of(copy, node_a()));
+      std::vector<Element> elements = tracker.ruleset().elements();
+      BOOST_REQUIRE_EQUAL(elements.size(), kernel.size());
+      for (const Element& element : elements) BOOST_REQUIRE(kernel.count(element) == 1);
+    }
+  }
+}
+
+// SVC-19, SVC-08: an update that changes nothing we read changes nothing at all.
+BOOST_AUTO_TEST_CASE(no_change_is_no_change) {
+  std::mt19937 random(3);
+  std::vector<snapshot::Object> objects = node_objects();
+  for (unsigned i = 0; i < 10; ++i)
+    for (auto& object : tests::random_service(random, i)) objects.push_back(std::move(object));
+  snapshot::Snapshot snapshot = snapshot_of(objects);
+  Tracker tracker(node_a());
+  Errors warnings;
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  BOOST_TEST(!tracker.ruleset().take_change().empty());
+  for (const auto& object : objects) snapshot.put(object);
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  BOOST_TEST(tracker.ruleset().take_change().empty());
+}
+
+// A change of one endpoint is that endpoint's elements and no more, at any size of the cluster.
+BOOST_AUTO_TEST_CASE(change_is_as_small_as_its_cause) {
+  std::vector<snapshot::Object> objects = node_objects();
+  for (unsigned i = 0; i < 1000; ++i)
+    for (auto& object : plain_service(i, 5)) objects.push_back(std::move(object));
+  snapshot::Snapshot snapshot = snapshot_of(objects);
+  Tracker tracker(node_a());
+  Errors warnings;
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  tracker.ruleset().take_change();
+
+  auto slice = std::get<snapshot::EndpointSlice>(plain_service(77, 5)[1]);
+  slice.endpoints[4].address = Address::ipv4(0x0a0f0000u);
+  snapshot.put(slice);
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  Change change = tracker.ruleset().take_change();
+  BOOST_TEST(change.erase.size() == 1u);
+  BOOST_TEST(change.insert.size() == 1u);
+
+  slice.endpoints.pop_back();  // 5 to 4: its slot, the verdict, and a chain for 4
+  snapshot.put(slice);
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  change = tracker.ruleset().take_change();
+  BOOST_TEST(change.erase.size() == 2u);
+  BOOST_TEST(change.insert.size() == 1u);
+  BOOST_TEST(change.add_chains.size() == 1u);
+}
+
+// BEYOND-14: the older Service has a contested frontend; when it goes, the next one takes over.
+BOOST_AUTO_TEST_CASE(older_service_wins) {
+  const auto service = [](const std::string& name, std::int64_t created, unsigned number) {
+    auto objects = plain_service(number, 1);
+    auto service = std::get<snapshot::Service>(objects[0]);
+    service.name.name = name;
+    service.created = created;
+    service.external_ips = {*Address::parse("192.0.2.1")};
+    auto slice = std::get<snapshot::EndpointSlice>(objects[1]);
+    slice.service = name;
+    return std::vector<snapshot::Object>{service, slice};
+  };
+  const auto owner = [](Tracker& tracker) {
+    for (const auto& listed : tracker.ruleset().listing())
+      if (listed.element->set.kind == SetKind::frontends &&
+          listed.element->address == *Address::parse("192.0.2.1"))
+        return listed.service->name;
+    return std::string("nobody");
+  };
+  snapshot::Snapshot snapshot = snapshot_of(node_objects());
+  Tracker tracker(node_a());
+  Errors warnings;
+  const auto put = [&](const std::vector<snapshot::Object>& objects) {
+    for (const auto& object : objects) snapshot.put(object);
+    BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  };
+  put(service("young", 300, 1));
+  BOOST_TEST(owner(tracker) == "young");
+  BOOST_TEST(tracker.ruleset().conflicts().empty());
+  put(service("old", 100, 2));
+  BOOST_TEST(owner(tracker) == "old");
+  put(service("undated", 0, 3));
+  put(service("also-old", 100, 4));
+  BOOST_TEST(owner(tracker) == "also-old");
+  BOOST_TEST(tracker.ruleset().conflicts().size() == 1u);
+  for (const char* heir : {"also-old", "old", "young", "undated"}) {
+    BOOST_TEST(owner(tracker) == heir);
+    snapshot.erase("Service", {"default", heir});
+    BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  }
+  BOOST_TEST(owner(tracker) == "nobody");
+}
+
+// Every name leads back to what bears it, and no two bear the same.
+BOOST_AUTO_TEST_CASE(names_are_unique_and_readable_back) {
+  std::mt19937 random(11);
+  std::vector<snapshot::Object> objects = node_objects();
+  for (unsigned i = 0; i < 40; ++i)
+    for (auto& object : tests::random_service(random, i)) objects.push_back(std::move(object));
+  snapshot::Snapshot snapshot = snapshot_of(objects);
+  Tracker tracker(node_a());
+  Errors warnings;
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  Ruleset& ruleset = tracker.ruleset();
+  const Structure structure = ruleset.structure();
+  std::set<std::string> sets, chains;
+  for (const SetRef& set : structure.sets) {
+    const std::string text = name(set, ruleset.owners());
+    BOOST_TEST(sets.insert(text).second, text);
+    const auto back = parse_set_name(text, ruleset.owners());
+    BOOST_TEST((back && *back == set), text);
+  }
+  for (const Chain& chain : structure.chains) {
+    const std::string text = name(chain.ref, ruleset.owners());
+    BOOST_TEST(chains.insert(text).second, text);
+    const auto back = parse_chain_name(text, ruleset.owners());
+    BOOST_TEST((back && *back == chain.ref), text);
+  }
+  for (const char* foreign :
+       {"", "services", "services5", "services4-random-0", "services4-random-x",
+        "services4-random-03", "services4-foo", "clients4-", "clients4", "x"}) {
+    BOOST_TEST(!parse_chain_name(foreign, ruleset.owners()), foreign);
+    BOOST_TEST(!parse_set_name(foreign, ruleset.owners()), foreign);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace kproxy::ruleset
