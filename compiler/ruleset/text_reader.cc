@@ -33,7 +33,7 @@ class TextReader {
       if (!names.insert(sections_.back().name).second) return refuse("begins a section again");
       if (Status body = read_section(); !body) return body;
     }
-    return refuse("is missing: the table does not end");
+    return refuse({});
   }
 
  private:
@@ -53,9 +53,11 @@ class TextReader {
     return true;
   }
 
+  // The line is not what it should be; no line: the text ends too early.
   Status refuse(std::string what) const {
     return Error{std::string(input_) + ':' + std::to_string(number_),
-                 "line \"" + std::string(line_) + "\" " + std::move(what),
+                 line_.empty() ? "is a ruleset that ends too early"
+                               : "line \"" + std::string(line_) + "\" " + std::move(what),
                  "only rulesets that kpcompile wrote can be read"};
   }
 
@@ -82,7 +84,7 @@ class TextReader {
         section.lines.push_back(line_);
       }
     }
-    return refuse("is missing: the section does not end");
+    return refuse({});
   }
 
   // Rules may hold braces that end on the same line: update @clients { ... }.
@@ -112,7 +114,7 @@ class TextReader {
       if (!keys.insert(element.key).second) return refuse("has a key that was there before");
       section.elements.push_back(element);
     }
-    return refuse("is missing: the elements do not end");
+    return refuse({});
   }
 
   std::string_view input_;

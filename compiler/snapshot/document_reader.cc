@@ -174,7 +174,10 @@ Result<bool> DocumentReader::next(Document& document, const OnItem& on_item) {
   if (stream_.beyond_limit())
     return broken("one object is larger than 16 MiB, which no object of the API server is");
   if (builder.not_an_object()) return broken("is no Kubernetes object: no JSON object begins here");
-  Error error = broken("is not JSON: " + std::string(GetParseError_En(result.Code())));
+  const bool begins_wrong = result.Code() == rapidjson::kParseErrorDocumentEmpty;
+  Error error =
+      broken(std::string("is not JSON: ") +
+             (begins_wrong ? "no JSON value begins here" : GetParseError_En(result.Code())));
   if (stream_.at_end()) error.hint = "the text ends here; was it written to its end?";
   return error;
 }

@@ -1,0 +1,95 @@
+#include "runtime/apply/netlink_socket.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace kproxy::apply {
+namespace {
+
+// Room for the replies to one batch (an error for each message at worst) and for notifications.
+constexpr int kReceiveBuffer = 4 * 1024 * 1024;
+
+bool set_option(int fd, int level, int option, int value) {
+  return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NetlinkSocket>> NetlinkSocket::open() {
+  std::unique_ptr<NetlinkSocket> socket(new NetlinkSocket);
+  if (const int error = socket->reopen(); error != 0)
+    return Error{"netlink", std::string("cannot open a netfilter socket: ") + std::strerror(error),
+                 error == EPROTONOSUPPORT ? "the kernel needs CONFIG_NETFILTER_NETLINK" : ""};
+  return socket;
+}
+
+NetlinkSocket::~NetlinkSocket() {
+  if (fd_ >= 0) close(fd_);
+}
+
+int NetlinkSocket::reopen() {
+  if (fd_ >= 0) close(fd_);
+  send_limit_ = 0;
+  fd_ = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
+  if (fd_ < 0) return errno;
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  socklen_t size = sizeof address;
+  if (bind(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return errno;
+  port_id_ = address.nl_pid;
+
+  // Say in words what is wrong and where in the message; do not send the message back.
+  set_option(fd_, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+  set_option(fd_, SOL_NETLINK, NETLINK_CAP_ACK, 1);
+  // Beyond the limit of net.core.rmem_max where the capability allows it.
+  if (!set_option(fd_, SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer))
+    set_option(fd_, SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
+  return 0;
+}
+
+int NetlinkSocket::send(std::span<const std::uint8_t> datagram) {
+  // The kernel takes no datagram larger than the send buffer; it doubles what it is told.
+  if (datagram.size() > send_limit_) {
+    const std::size_t limit = std::max<std::size_t>(datagram.size(), 128 * 1024);
+    const int value = static_cast<int>(std::min<std::size_t>(limit, 1 << 30));
+    if (!set_option(fd_, SOL_SOCKET, SO_SNDBUFFORCE, value))
+      set_option(fd_, SOL_SOCKET, SO_SNDBUF, value);
+    send_limit_ = limit;
+  }
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  const ssize_t sent = sendto(fd_, datagram.data(), datagram.size(), 0,
+                              reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
+  if (sent < 0) return errno;
+  return static_cast<std::size_t>(sent) == datagram.size() ? 0 : EMSGSIZE;
+}
+
+ssize_t NetlinkSocket::receive(std::span<std::uint8_t> buffer) {
+  sockaddr_nl sender{};
+  iovec part{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_name = &sender;
+  message.msg_namelen = sizeof sender;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  for (;;) {
+    const ssize_t size = recvmsg(fd_, &message, 0);
+    if (size < 0) return -errno;
+    if (message.msg_flags & MSG_TRUNC) return -EMSGSIZE;
+    // Another process may write to our address; only the kernel is believed.
+    if (sender.nl_pid == 0) return size;
+  }
+}
+
+int NetlinkSocket::join(unsigned group) {
+  return set_option(fd_, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, static_cast<int>(group)) ? 0 : errno;
+}
+
+}  // namespace kproxy::apply
