@@ -51,7 +51,8 @@ std::string node(const std::string& fields) {
   return R"({"apiVersion":"v1","kind":"Node",)" + fields + "}";
 }
 
-// clang-format off: one case a line
+// One case a line.
+// clang-format off
 // SVC-02, SVC-03, SVC-04, SVC-05, SVC-07, SVC-08, SVC-12, SVC-14 to SVC-18
 constexpr Case kSpecs[] = {
     // ClusterIPs

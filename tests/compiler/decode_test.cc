@@ -8,7 +8,8 @@
 namespace kproxy::snapshot {
 namespace {
 
-// clang-format off: one case a line
+// One case a line.
+// clang-format off
 struct Case {
   const char* json;
   const char* expected;

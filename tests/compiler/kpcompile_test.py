@@ -7,6 +7,7 @@ Usage: kpcompile_test.py PATH-OF-KPCOMPILE [unittest arguments]
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -244,6 +245,18 @@ class Kpcompile(unittest.TestCase):
             self.assertIn("--cluster-cidr", text)
         self.assertRegex(self.run_it("--version"), r"^kpcompile \d+\.\d+\.\d+\n$")
 
+    def test_completions_know_all_options(self):
+        folder = os.path.join(os.path.dirname(__file__), "../../contrib/completions")
+        options = set()
+        for command in ([], ["diff"], ["explain"]):
+            options.update(re.findall(r"--([a-z-]+)", self.run_it(*command, "--help")
+                                      .split("Examples:")[0]))
+        self.assertIn("iptables-masquerade-bit", options)
+        for shell in ("bash", "zsh", "fish"):
+            with open(os.path.join(folder, "kpcompile." + shell), encoding="utf-8") as file:
+                known = set(re.findall(r"(?:--|-l )([a-z][a-z-]*)", file.read()))
+            self.assertEqual(options - known, set(), shell)
+
     # Golden files
 
     def test_golden(self):
@@ -312,11 +325,12 @@ class Kpcompile(unittest.TestCase):
 
     def test_flows(self):
         flags = ["explain", "--cluster-cidr=10.244.0.0/16", self.snapshot, "--flows"]
-        self.assertEqual(self.run_it(*flags, self.write("flows.txt", FLOWS)), FLOWS.replace("   #", "  #"))
+        printed = FLOWS.replace("reset   #", "reset  #")
+        self.assertEqual(self.run_it(*flags, self.write("flows.txt", FLOWS)), printed)
         wrong = FLOWS.replace("reset", "drop").replace("10.244.2.5:8080 ", "") + "10.0.0.1 x drop\n"
         path = self.write("wrong.txt", wrong)
         told = self.run_it(*flags, path, status=1, stderr="wrong.txt:2: ")
-        self.assertEqual(told, FLOWS.replace("   #", "  #") + "10.0.0.1 x drop\n")
+        self.assertEqual(told, printed + "10.0.0.1 x drop\n")
         self.run_it(*flags, path, status=1, stderr="wrong.txt:4: 10.244.1.7 tcp:10.96.0.31:81: "
                     "expected drop, got reset")
         self.run_it(*flags, path, status=1, stderr="wrong.txt:5")

@@ -85,10 +85,10 @@ class Checks:
                       for now, (_, before) in zip(answers, connections) if now != before)
 
     async def spread(self, case):
-        """New connections until every endpoint has answered."""
+        """New connections until every endpoint has answered; of many clients, one of each."""
         wanted, seen = self.wanted(case), []
         sources = self.sources(case)
-        while sources and (len(seen) < BATCH or {one.host for one in seen} < set(wanted)):
+        while sources and (case.sender == "clients" or len(seen) < BATCH or {one.host for one in seen} < set(wanted)):
             batch, sources = sources[:BATCH], sources[BATCH:]
             seen += await asyncio.gather(*(self.attempt(case, source) for source in batch))
             if any(one.kind != "answer" for one in seen):

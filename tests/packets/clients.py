@@ -1,6 +1,7 @@
 """One try: a client in some namespace sends to an address, and what comes of it."""
 
 import asyncio
+import itertools
 import random
 import socket
 import struct
@@ -9,6 +10,10 @@ import typing
 import packet
 
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+# Ports of raw protocols, for which the kernel keeps no account. Each is used once in a long while: a
+# second INIT between the same ports would be a stray packet of the first's connection.
+OWN_PORTS = itertools.cycle(range(1024, 65536))
 
 
 class Seen(typing.NamedTuple):
@@ -45,7 +50,7 @@ class Client:
         }[protocol]
         self.sock = namespace.socket(FAMILY[family], kind, number)
         self.raw = kind == socket.SOCK_RAW
-        self.own_port = random.randrange(1024, 65536)  # of raw protocols; others ask the kernel
+        self.own_port = next(OWN_PORTS)  # of raw protocols; others ask the kernel
         packet.report_errors(self.sock)
         if source:
             self.sock.bind((source, 0))

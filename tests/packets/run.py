@@ -152,7 +152,9 @@ async def run_scenario(scenario, options):
 
 
 async def run_all(scenarios, options):
-    asyncio.get_event_loop_policy().set_child_watcher(asyncio.PidfdChildWatcher())
+    watcher = asyncio.PidfdChildWatcher()  # no thread for each process
+    watcher.attach_loop(asyncio.get_running_loop())
+    asyncio.set_child_watcher(watcher)
     passed = failed = 0
     for scenario in scenarios:
         if scenario.needs_daemon and options.via == "nft":

@@ -9,7 +9,7 @@ from topology import ADDRESSES, PODS, host_of
 
 PROTOCOLS = {"any": ("tcp", "udp", "sctp"), "tcp": ("tcp",), "udp": ("udp",), "sctp": ("sctp",), "icmp": ("icmp",)}
 FRONTENDS = ("vip", "external", "node-port")
-SERVICE_CIDRS = ["10.96.0.0/16", "fd00:96::/112"]
+SERVICE_CIDRS = ["10.96.0.0/16", "fd00:96::/64"]
 
 
 class Mistake(Exception):

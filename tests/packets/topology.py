@@ -249,7 +249,10 @@ class Topology:
     def node_a(self):
         lines = on("eth0", "node-a", "node-a.second", lengths=(24, 64))
         lines += on("lo", "node-a.lo", "node-a.vip")
-        lines += ["link add name cni0 type bridge", "link set port-a4 master cni0", "link set cni0 up"]
+        # Hairpin, as bridge plugins for pods have it: where br_netfilter is loaded, DNAT happens in the
+        # bridge, and a pod that meets itself leaves by the port it came from.
+        lines += ["link add name cni0 type bridge", "link set port-a4 master cni0",
+                  "link set port-a4 type bridge_slave hairpin on", "link set cni0 up"]
         for pod, device in PODS.items():
             if pod[0] == "a":
                 lines += on(device, "node-a.gateway")
