@@ -92,10 +92,6 @@ Address before(const Address& address) {
   return Address(bytes);
 }
 
-bool is_lowest(const Address& address) {
-  return Cidr(address, 0).address() == address;
-}
-
 Address highest(Family family) {
   const std::array<std::uint8_t, 16> zero{};
   return Cidr(address_of(zero.data(), family), 0).last();
@@ -117,6 +113,92 @@ void append_attribute(std::vector<std::uint8_t>& to, std::uint16_t type, Bytes v
   to.resize(begin + aligned(header.nla_len));
   std::memcpy(to.data() + begin, &header, sizeof header);
   if (!value.empty()) std::memcpy(to.data() + begin + sizeof header, value.data(), value.size());
+}
+
+// Reads the key of an element whose set is given.
+bool read_key(Bytes value, Element& e) {
+  const SetRef& set = e.set;
+  Parts parts(value, set.family);
+  const auto read_frontend = [&] {
+    if (set.scope == ruleset::Scope::services) e.address = parts.address();
+    e.protocol = parts.protocol();
+    e.port = parts.port();
+  };
+  switch (set.kind) {
+    case SetKind::frontends:
+    case SetKind::external:
+    case SetKind::local_policy:
+    case SetKind::affinity:
+    case SetKind::affinity_local:
+    case SetKind::record:
+    case SetKind::source_guarded:
+      read_frontend();
+      break;
+    case SetKind::endpoints:
+      read_frontend();
+      e.slot = parts.slot();
+      break;
+    case SetKind::source_ranges:
+      read_frontend();
+      e.other = parts.address();
+      break;
+    case SetKind::cluster_ips:
+    case SetKind::clients:
+      e.address = parts.address();
+      break;
+    case SetKind::service_cidrs:
+    case SetKind::pod_cidrs:
+    case SetKind::node_port_addresses:
+      return false;  // made of ends of intervals, see add_range()
+    case SetKind::hairpin:
+      e.address = parts.address();
+      e.other = parts.address();
+      break;
+    case SetKind::rememberable:
+      e.other = parts.address();
+      e.other_port = parts.port();
+      break;
+  }
+  return parts.good();
+}
+
+// Reads the data of an element of a map.
+bool read_data(Bytes data, ChainRefs& chains, Element& e) {
+  const SetRef& set = e.set;
+  if (set.kind == SetKind::endpoints || set.kind == SetKind::clients) {
+    const auto value = find(data, NFTA_DATA_VALUE);
+    if (!value) return false;
+    Parts parts(value->value, set.family);
+    e.other = parts.address();
+    e.other_port = parts.port();
+    return parts.good();
+  }
+  const auto verdict = find(data, NFTA_DATA_VERDICT);
+  if (!verdict) return false;
+  const auto code = find(verdict->value, NFTA_VERDICT_CODE);
+  if (!code) return false;
+  switch (static_cast<std::int32_t>(code->be32())) {
+    case NF_DROP:
+      e.verdict.code = Verdict::Code::drop;
+      return true;
+    case NFT_RETURN:
+      e.verdict.code = Verdict::Code::return_;
+      return true;
+    case NFT_JUMP:
+      e.verdict.code = Verdict::Code::jump;
+      break;
+    case NFT_GOTO:
+      e.verdict.code = Verdict::Code::goto_;
+      break;
+    default:
+      return false;
+  }
+  const auto name = find(verdict->value, NFTA_VERDICT_CHAIN);
+  if (!name) return false;
+  const auto chain = chains.of(name->string());
+  if (!chain) return false;
+  e.verdict.chain = *chain;
+  return true;
 }
 
 }  // namespace
@@ -175,7 +257,7 @@ void ElementDecoder::add(Bytes attributes) {
   Element element;
   element.set = set_;
   if (!plain || flags != 0 || !value || !read_key(value->value, element) ||
-      (ruleset::is_map(set_.kind) && !read_data(data, element)))
+      (ruleset::is_map(set_.kind) && !read_data(data, chains_, element)))
     return add_foreign(attributes);
   const bool range = set_.kind == SetKind::source_ranges;
   if (range != !key_end.empty()) return add_foreign(attributes);
@@ -189,88 +271,6 @@ void ElementDecoder::add(Bytes attributes) {
     element.prefix = *length;
   }
   elements_.push_back(element);
-}
-
-bool ElementDecoder::read_key(Bytes value, Element& e) const {
-  Parts parts(value, set_.family);
-  const auto read_frontend = [&] {
-    if (set_.scope == ruleset::Scope::services) e.address = parts.address();
-    e.protocol = parts.protocol();
-    e.port = parts.port();
-  };
-  switch (set_.kind) {
-    case SetKind::frontends:
-    case SetKind::external:
-    case SetKind::local_policy:
-    case SetKind::affinity:
-    case SetKind::affinity_local:
-    case SetKind::record:
-    case SetKind::source_guarded:
-      read_frontend();
-      break;
-    case SetKind::endpoints:
-      read_frontend();
-      e.slot = parts.slot();
-      break;
-    case SetKind::source_ranges:
-      read_frontend();
-      e.other = parts.address();
-      break;
-    case SetKind::cluster_ips:
-    case SetKind::clients:
-      e.address = parts.address();
-      break;
-    case SetKind::service_cidrs:
-    case SetKind::pod_cidrs:
-    case SetKind::node_port_addresses:
-      return false;  // made of ends of intervals, see add_range()
-    case SetKind::hairpin:
-      e.address = parts.address();
-      e.other = parts.address();
-      break;
-    case SetKind::rememberable:
-      e.other = parts.address();
-      e.other_port = parts.port();
-      break;
-  }
-  return parts.good();
-}
-
-bool ElementDecoder::read_data(Bytes data, Element& e) {
-  if (set_.kind == SetKind::endpoints || set_.kind == SetKind::clients) {
-    const auto value = find(data, NFTA_DATA_VALUE);
-    if (!value) return false;
-    Parts parts(value->value, set_.family);
-    e.other = parts.address();
-    e.other_port = parts.port();
-    return parts.good();
-  }
-  const auto verdict = find(data, NFTA_DATA_VERDICT);
-  if (!verdict) return false;
-  const auto code = find(verdict->value, NFTA_VERDICT_CODE);
-  if (!code) return false;
-  switch (static_cast<std::int32_t>(code->be32())) {
-    case NF_DROP:
-      e.verdict.code = Verdict::Code::drop;
-      return true;
-    case NFT_RETURN:
-      e.verdict.code = Verdict::Code::return_;
-      return true;
-    case NFT_JUMP:
-      e.verdict.code = Verdict::Code::jump;
-      break;
-    case NFT_GOTO:
-      e.verdict.code = Verdict::Code::goto_;
-      break;
-    default:
-      return false;
-  }
-  const auto name = find(verdict->value, NFTA_VERDICT_CHAIN);
-  if (!name) return false;
-  const auto chain = chains_.of(name->string());
-  if (!chain) return false;
-  e.verdict.chain = *chain;
-  return true;
 }
 
 void ElementDecoder::add_foreign(Bytes attributes) {
@@ -320,13 +320,21 @@ void ElementDecoder::finish() {
 }
 
 std::optional<Element> decode_element(const SetRef& set, Bytes attributes, ChainRefs& chains) {
-  std::vector<Element> elements;
-  std::vector<ForeignElement> foreign;
-  // A message that erases an element of a map has its key alone.
-  ElementDecoder decoder(set, chains, elements, foreign);
-  decoder.add(attributes);
-  if (elements.empty()) return std::nullopt;
-  return elements.front();
+  const auto key = find(attributes, NFTA_SET_ELEM_KEY);
+  const auto value = key ? find(key->value, NFTA_DATA_VALUE) : std::nullopt;
+  Element element;
+  element.set = set;
+  if (!value || !read_key(value->value, element)) return std::nullopt;
+  if (set.kind == SetKind::source_ranges) element.prefix = static_cast<std::uint8_t>(
+      8 * element.other.wire_size());
+  if (const auto end = find(attributes, NFTA_SET_ELEM_KEY_END)) {
+    Element last = element;
+    const auto end_value = find(end->value, NFTA_DATA_VALUE);
+    if (end_value && read_key(end_value->value, last))
+      element.prefix = prefix_length(element.other, last.other).value_or(element.prefix);
+  }
+  if (const auto data = find(attributes, NFTA_SET_ELEM_DATA)) read_data(data->value, chains, element);
+  return element;
 }
 
 }  // namespace kproxy::apply

@@ -47,8 +47,6 @@ class ElementDecoder {
     bool begins;  // else: one past the last address
   };
 
-  bool read_key(Bytes value, ruleset::Element& element) const;
-  bool read_data(Bytes data, ruleset::Element& element);
   void add_foreign(Bytes attributes);
   void add_range(const Address& first, const Address& last);
 
@@ -60,7 +58,8 @@ class ElementDecoder {
   std::vector<IntervalEnd> ends_;
 };
 
-// One element of a message of ours; nothing for an end of an interval.
+// One element of a message of ours, to name it; one that is erased has no data. Nothing for an end
+// of an interval.
 std::optional<ruleset::Element> decode_element(const ruleset::SetRef& set, Bytes attributes,
                                                ChainRefs& chains);
 

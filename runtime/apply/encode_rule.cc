@@ -346,6 +346,24 @@ std::string expression_text(nftnl_expr* expression) {
   return text;
 }
 
+// The kernel lists a range for each address and port, and notes by flags which of them are given.
+std::string nat_text(nftnl_expr* nat) {
+  const auto value = [&](std::uint16_t attribute, std::uint16_t otherwise) {
+    return std::to_string(
+        nftnl_expr_get_u32(nat, nftnl_expr_is_set(nat, attribute) ? attribute : otherwise));
+  };
+  const std::uint32_t flags =
+      nftnl_expr_get_u32(nat, NFTNL_EXPR_NAT_FLAGS) &
+      ~static_cast<std::uint32_t>(NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED);
+  return "nat type " + value(NFTNL_EXPR_NAT_TYPE, NFTNL_EXPR_NAT_TYPE) + " family " +
+         value(NFTNL_EXPR_NAT_FAMILY, NFTNL_EXPR_NAT_FAMILY) + " address reg " +
+         value(NFTNL_EXPR_NAT_REG_ADDR_MIN, NFTNL_EXPR_NAT_REG_ADDR_MIN) + "-" +
+         value(NFTNL_EXPR_NAT_REG_ADDR_MAX, NFTNL_EXPR_NAT_REG_ADDR_MIN) + " port reg " +
+         value(NFTNL_EXPR_NAT_REG_PROTO_MIN, NFTNL_EXPR_NAT_REG_PROTO_MIN) + "-" +
+         value(NFTNL_EXPR_NAT_REG_PROTO_MAX, NFTNL_EXPR_NAT_REG_PROTO_MIN) + " flags " +
+         std::to_string(flags);
+}
+
 int append_expression(nftnl_expr* expression, void* into) {
   std::string& text = *static_cast<std::string*>(into);
   std::string own = expression_text(expression);
@@ -354,8 +372,7 @@ int append_expression(nftnl_expr* expression, void* into) {
     // The kernel lists flags also where there are none.
     if (own.ends_with(" 0x0")) own.resize(own.size() - 4);
   } else if (kind == "nat") {
-    // The kernel notes by flags which registers are given.
-    own.resize(std::min(own.size(), own.find(" flags ")));
+    own = nat_text(expression);
   } else if (kind == "cmp") {
     std::uint32_t size = 0;
     nftnl_expr_get(expression, NFTNL_EXPR_CMP_DATA, &size);

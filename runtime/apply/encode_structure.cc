@@ -11,6 +11,17 @@ namespace {
 // More than any rule of ours takes.
 constexpr std::size_t kRuleRoom = 16 * 1024;
 
+// A message with nothing but the table's name and another name.
+void put_named(Batch& batch, std::uint16_t type, std::uint16_t table_attribute,
+               std::uint16_t name_attribute, std::string_view name) {
+  batch.begin_message(type, 0);
+  batch.attributes().put_string(table_attribute, ruleset::kTable);
+  batch.attributes().put_string(name_attribute, name);
+  batch.end_message();
+}
+
+}  // namespace
+
 std::uint32_t hook_number(ruleset::Hook::Point point) {
   switch (point) {
     case ruleset::Hook::Point::prerouting:
@@ -24,17 +35,6 @@ std::uint32_t hook_number(ruleset::Hook::Point point) {
   }
   return NF_INET_PRE_ROUTING;
 }
-
-// A message with nothing but the table's name and another name.
-void put_named(Batch& batch, std::uint16_t type, std::uint16_t table_attribute,
-               std::uint16_t name_attribute, std::string_view name) {
-  batch.begin_message(type, 0);
-  batch.attributes().put_string(table_attribute, ruleset::kTable);
-  batch.attributes().put_string(name_attribute, name);
-  batch.end_message();
-}
-
-}  // namespace
 
 void put_table(Batch& batch) {
   batch.begin_message(NFT_MSG_NEWTABLE, NLM_F_CREATE);

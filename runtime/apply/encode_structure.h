@@ -24,6 +24,8 @@ void put_set(Batch& batch, const ruleset::SetRef& set, std::uint32_t id,
              const ruleset::OwnerNames& owners);
 void put_set_removal(Batch& batch, std::string_view set_name);
 
+std::uint32_t hook_number(ruleset::Hook::Point point);  // NF_INET_..
+
 // A chain without its rules. Rules may point at chains and sets that come earlier in the batch.
 void put_chain(Batch& batch, const ruleset::Chain& chain, const ruleset::OwnerNames& owners);
 void put_rules(Batch& batch, const ruleset::Chain& chain, const ruleset::OwnerNames& owners);

@@ -1,0 +1,296 @@
+#include "runtime/apply/engine.h"
+
+#include <linux/netfilter.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "runtime/apply/encode_elements.h"
+#include "runtime/apply/explain_refusal.h"
+
+namespace kproxy::apply {
+namespace {
+
+using ruleset::Change;
+using ruleset::Element;
+using ruleset::SetKind;
+using ruleset::SetRef;
+
+constexpr int kAttempts = 3;
+constexpr auto kBackoff = std::chrono::milliseconds(20);  // doubled each time
+// Elements left out one by one before the engine gives up: then something else is wrong.
+constexpr std::size_t kMaxRejected = 64;
+constexpr int kForgetRounds = 5;
+constexpr std::uint16_t kDestroyTable = 26;  // NFT_MSG_DESTROYTABLE, Linux 6.3
+
+using Clock = std::chrono::steady_clock;
+
+bool same_endpoint(const Element& a, const Element& b) {
+  return a.set == b.set && a.other == b.other && a.other_port == b.other_port;
+}
+
+void sort_by_key(std::vector<Element>& elements) {
+  if (!std::is_sorted(elements.begin(), elements.end(), ruleset::key_less))
+    std::sort(elements.begin(), elements.end(), ruleset::key_less);
+}
+
+}  // namespace
+
+Engine::Engine(Transport& transport, ruleset::OwnerNames& owners)
+    : conversation_(transport), owners_(owners), chain_names_(owners), batch_(0) {}
+
+// Sends the batch and makes sure what became of it.
+Engine::Outcome Engine::commit(Applied& applied) {
+  batch_.finish();
+  culprit_.reset();
+  const auto generation = conversation_.generation();
+  const auto begin = Clock::now();
+  const Answer answer = conversation_.transact(batch_);
+  applied.commit += Clock::now() - begin;
+  applied.bytes += batch_.size();
+  switch (answer.kind) {
+    case Answer::Kind::committed:
+      ++applied.transactions;
+      return Outcome::committed;
+    case Answer::Kind::refused: {
+      Explanation explanation = explain(answer.refusals.front(), batch_, owners_);
+      last_error_ = std::move(explanation.error);
+      culprit_ = std::move(explanation.inserted);
+      return Outcome::refused;
+    }
+    case Answer::Kind::unclear:
+      break;
+  }
+  last_error_ = Error{"table inet " + std::string(ruleset::kTable),
+                      "the kernel's answer to a transaction is missing" +
+                          (answer.error == 0 ? std::string()
+                                             : std::string(": ") + std::strerror(answer.error)),
+                      ""};
+  // Nobody has committed anything since: neither have we. (If somebody has it may have been us.)
+  const auto now = conversation_.generation();
+  return generation && now && *generation == *now ? Outcome::refused : Outcome::unclear;
+}
+
+Engine::Outcome Engine::send(const Transaction& transaction, Applied& applied) {
+  Outcome outcome = Outcome::committed;
+  auto begin = Clock::now();
+  batch_.begin(conversation_.next_sequence());
+  write(transaction, owners_, chain_names_, split_bytes_, batch_, [&] {
+    applied.encode += Clock::now() - begin;
+    if (!batch_.empty()) outcome = commit(applied);
+    begin = Clock::now();
+    batch_.begin(conversation_.next_sequence());
+    return outcome == Outcome::committed;
+  });
+  if (outcome != Outcome::committed) return outcome;
+  applied.inserted += transaction.change.insert.size();
+  applied.erased += transaction.change.erase.size() + transaction.foreign.size();
+  applied.forgotten += transaction.forget.size();
+  for (const PrefixSet& set : transaction.prefix_sets) prefix_sets_[set.set] = set.elements;
+  return outcome;
+}
+
+Result<Applied> Engine::apply(const Change& whole, const Wanted& wanted) {
+  Applied applied;
+  std::optional<Change> filtered;
+  if (!rejected_.empty()) filtered = without_rejected(whole);
+  const Change& change = filtered ? *filtered : whole;
+
+  // What the prefix sets that the change touches are to have.
+  PrefixSets prefix_sets;
+  const auto touched = [&](const SetRef& set) -> std::vector<Element>& {
+    return prefix_sets.try_emplace(set, prefix_sets_[set]).first->second;
+  };
+  for (const Element& element : change.erase)
+    if (is_prefix_set(element.set.kind)) std::erase(touched(element.set), element);
+  for (const Element& element : change.insert)
+    if (is_prefix_set(element.set.kind)) touched(element.set).push_back(element);
+
+  Transaction transaction{.change = change};
+  transaction.create_table = transaction.hooks_first();
+  for (auto& [set, elements] : prefix_sets)
+    transaction.prefix_sets.push_back({set, std::move(elements)});
+  if (!change.forget.empty() && can_destroy()) transaction.forget = clients_to_forget(change);
+  if (!transaction.empty()) {
+    if (send(transaction, applied) != Outcome::committed) {
+      applied.troubles.push_back(last_error_);
+      auto result = retry(wanted, {}, std::move(applied), 2);
+      if (!result) return result;
+      applied = std::move(*result);
+    }
+  }
+  if (!change.forget.empty()) forget_stragglers(change, applied);
+  return applied;
+}
+
+Result<Applied> Engine::reconcile(const Wanted& wanted,
+                                  const std::vector<TableName>& other_tables) {
+  rejected_.clear();  // perhaps it takes them now
+  return retry(wanted, other_tables, Applied{}, 1);
+}
+
+// Reads back, compares and sends what differs, from that attempt on.
+Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>& other_tables,
+                              Applied applied, int attempt) {
+  Desired desired = wanted();
+  sort_by_key(desired.elements);
+  for (; attempt <= kAttempts; ++attempt) {
+    applied.attempts = attempt;
+    if (!applied.troubles.empty()) std::this_thread::sleep_for(kBackoff * (1 << (attempt - 1)));
+    auto differences = compare(desired);
+    if (!differences) {
+      last_error_ = differences.error();
+      applied.troubles.push_back(last_error_);
+      continue;
+    }
+    applied.differences += differences->count;
+    applied.lines.insert(applied.lines.end(), differences->lines.begin(), differences->lines.end());
+    Change change = std::move(differences->change);
+    if (differences->replace_table) {
+      change = Change{};
+      change.add_sets = desired.structure.sets;
+      change.add_chains = desired.structure.chains;
+      for (const Element& element : desired.elements)
+        if (!rejected_.contains(element)) change.insert.push_back(element);
+    }
+    Transaction transaction = transaction_of(*differences, change, desired);
+    transaction.other_tables = other_tables;
+
+    Outcome outcome = transaction.empty() ? Outcome::committed : send(transaction, applied);
+    // What is refused now is refused although the table was just read: by itself. The rest of the
+    // transaction goes without it.
+    while (outcome == Outcome::refused && culprit_ && rejected_.size() < kMaxRejected) {
+      const auto found = std::find(change.insert.begin(), change.insert.end(), *culprit_);
+      if (found == change.insert.end()) break;
+      rejected_.insert(*found);
+      applied.rejected.push_back({*found, last_error_});
+      change.insert.erase(found);
+      outcome = send(transaction, applied);
+    }
+    if (outcome == Outcome::committed) {
+      PrefixSets prefix_sets;
+      for (const Element& element : desired.elements)
+        if (is_prefix_set(element.set.kind)) prefix_sets[element.set].push_back(element);
+      prefix_sets_ = std::move(prefix_sets);
+      return applied;
+    }
+    applied.troubles.push_back(last_error_);
+  }
+  return last_error_;
+}
+
+Transaction Engine::transaction_of(const Differences& differences, const Change& change,
+                                   const Desired& desired) const {
+  Transaction transaction{.change = change};
+  transaction.create_table = differences.no_table;
+  transaction.replace_table = differences.replace_table;
+  if (!differences.replace_table) {
+    transaction.foreign = differences.foreign;
+    transaction.extra_chains = differences.extra_chains;
+    transaction.extra_sets = differences.extra_sets;
+  }
+  std::vector<SetRef> rewrite = differences.rewrite;
+  if (differences.replace_table)
+    for (const SetRef& set : desired.structure.sets)
+      if (is_prefix_set(set.kind)) rewrite.push_back(set);
+  for (const SetRef& set : rewrite) {
+    PrefixSet prefix_set{set, {}};
+    for (const Element& element : desired.elements)
+      if (element.set == set) prefix_set.elements.push_back(element);
+    transaction.prefix_sets.push_back(std::move(prefix_set));
+  }
+  return transaction;
+}
+
+// A difference of elements counts only if it is seen twice: the kernel's lists may lie while a map
+// grows or somebody else's transactions pass, see read_back.h.
+Result<Differences> Engine::compare(const Desired& desired) {
+  const std::vector<Element> except(rejected_.begin(), rejected_.end());
+  Result<Differences> result = Differences{};
+  for (int i = 0; i < 2; ++i) {
+    auto state = read_table(conversation_, owners_);
+    if (!state) return state.error();
+    result = difference(*state, desired, owners_, except);
+    const Change& change = result->change;
+    const bool elements_differ = !change.insert.empty() || !change.erase.empty();
+    if (!state->present || result->replace_table || !elements_differ) break;
+  }
+  return result;
+}
+
+Result<Differences> Engine::verify(const Wanted& wanted) {
+  Desired desired = wanted();
+  sort_by_key(desired.elements);
+  return compare(desired);
+}
+
+Status Engine::remove_table() {
+  Applied applied;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    batch_.begin(conversation_.next_sequence());
+    put_table_removal(batch_, {NFPROTO_INET, std::string(ruleset::kTable)});
+    if (commit(applied) == Outcome::committed) {
+      prefix_sets_.clear();
+      rejected_.clear();
+      return ok_status();
+    }
+    std::this_thread::sleep_for(kBackoff * (1 << attempt));
+  }
+  return last_error_;
+}
+
+// Entries of the clients maps that point at endpoints to forget.
+std::vector<Element> Engine::clients_to_forget(const Change& change) {
+  std::vector<Element> entries;
+  std::set<SetRef> maps;
+  for (const Element& endpoint : change.forget) maps.insert(endpoint.set);
+  for (const SetRef& map : maps) {
+    const auto clients = read_clients(conversation_, map, owners_);
+    if (!clients) continue;  // forget_stragglers() looks again
+    for (const Client& client : *clients)
+      if (std::any_of(change.forget.begin(), change.forget.end(),
+                      [&](const Element& e) { return same_endpoint(e, client.element); }))
+        entries.push_back(client.element);
+  }
+  return entries;
+}
+
+// A packet that was on its way while the transaction was committed may have entered an endpoint
+// again: look until none is left.
+void Engine::forget_stragglers(const Change& change, Applied& applied) {
+  for (int round = 0; round < kForgetRounds; ++round) {
+    const std::vector<Element> entries = clients_to_forget(change);
+    if (entries.empty()) return;
+    batch_.begin(conversation_.next_sequence());
+    // Without "destroy" an entry that expires meanwhile gets the batch refused; another round then.
+    put_elements(batch_, can_destroy() ? ElementMessage::destroy : ElementMessage::erase, entries,
+                 owners_, chain_names_);
+    if (commit(applied) == Outcome::committed) applied.forgotten += entries.size();
+  }
+}
+
+// Whether the kernel has messages that delete what may not be there. Older ones refuse a batch with
+// a message they do not know; on newer ones this one does nothing.
+bool Engine::can_destroy() {
+  if (!can_destroy_) {
+    batch_.begin(conversation_.next_sequence());
+    batch_.begin_message(kDestroyTable, 0);
+    batch_.attributes().put_string(NFTA_TABLE_NAME, "kproxy-there-is-no-such-table");
+    batch_.end_message();
+    batch_.finish();
+    const Answer answer = conversation_.transact(batch_);
+    if (answer.kind == Answer::Kind::unclear) return false;  // ask again next time
+    can_destroy_ = answer.kind == Answer::Kind::committed;
+  }
+  return *can_destroy_;
+}
+
+// What was never inserted need not be erased.
+Change Engine::without_rejected(const Change& change) {
+  Change result = change;
+  std::erase_if(result.erase, [&](const Element& e) { return rejected_.erase(e) > 0; });
+  return result;
+}
+
+}  // namespace kproxy::apply

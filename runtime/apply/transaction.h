@@ -1,0 +1,53 @@
+// All that one change of the table consists of, and its way into batches.
+//
+// The order is the same always: sets, chains without rules, elements that go and that come, rules,
+// chains and sets that are no longer needed. So everything is there before something
+// points at it, and elements come before rules bind their maps, which saves the kernel looking at
+// each of them for each rule.
+//
+// Usually that is one batch. While no base chain exists yet, no packet meets any of it: then a large
+// change may go in several batches, each of them correct, with the base chains in the last one.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/ruleset/change.h"
+#include "runtime/apply/batch.h"
+#include "runtime/apply/chain_names.h"
+#include "runtime/apply/decode_elements.h"
+#include "runtime/apply/encode_structure.h"
+
+namespace kproxy::apply {
+
+struct PrefixSet {
+  ruleset::SetRef set;
+  std::vector<ruleset::Element> elements;  // all it is to have
+};
+
+// Refers to the change; elements of prefix sets in it are passed over (see prefix_sets).
+struct Transaction {
+  const ruleset::Change& change;
+  bool replace_table = false;  // what is there goes first
+  bool create_table = false;
+  std::vector<PrefixSet> prefix_sets{};
+  std::vector<ForeignElement> foreign{};        // elements of others', to erase
+  std::vector<std::string> extra_chains{};      // to remove, by name
+  std::vector<std::string> extra_sets{};
+  std::vector<ruleset::Element> forget{};       // entries of `clients` maps, client by client
+  std::vector<TableName> other_tables{};        // to remove as the base chains come
+
+  bool empty() const;
+  // Whether it hooks base chains that do not exist yet.
+  bool hooks_first() const;
+};
+
+// Calls `send` each time a batch is ready to go: once, or where it may be split whenever a batch is
+// larger than `split_bytes`. Gives up when that returns false, and returns what it returned last.
+bool write(const Transaction& transaction, const ruleset::OwnerNames& owners, ChainNames& chains,
+           std::size_t split_bytes, Batch& batch, const std::function<bool()>& send);
+
+}  // namespace kproxy::apply

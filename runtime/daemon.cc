@@ -1,0 +1,275 @@
+#include "runtime/daemon.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "compiler/ruleset/render.h"
+#include "compiler/ruleset/text_diff.h"
+
+namespace kproxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Chains for a number of endpoints are kept for a while: Services that scale to and fro would
+// otherwise make and remove them all the time.
+constexpr auto kCollectAfter = 5s;
+constexpr auto kFirstRetry = 1s;
+constexpr auto kLastRetry = 30s;
+
+double milliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+// SIGTERM and SIGINT, as something to poll.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+  ~StopSignals() {
+    if (fd_ >= 0) close(fd_);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+Result<std::string> text_of_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  if (!file) return Error{path, std::string("cannot be read: ") + std::strerror(errno), ""};
+  return std::move(text).str();
+}
+
+}  // namespace
+
+Daemon::Daemon(const config::CommandLine& settings, const log::Log& log)
+    : settings_(settings), log_(log), file_(settings.snapshot, pool_), tracker_(settings.options) {}
+
+int Daemon::follow() {
+  const StopSignals signals;
+  if (const Status watched = file_.watch(); !watched) {
+    log_.error("Cannot follow the snapshot file", watched.error());
+    return 1;
+  }
+  Status status = read_and_compile();
+  if (status) status = check_golden();
+  if (status) status = connect();
+  if (status) status = reconcile();
+  if (!status) {
+    log_.error("Cannot start", status.error());
+    return 1;
+  }
+  log_.info(0, "Following the snapshot file",
+            {{"file", settings_.snapshot}, {"node", tracker_.ruleset().node().name}});
+  for (;;) {
+    pollfd events[] = {{signals.fd(), POLLIN, 0}, {file_.fd(), POLLIN, 0}};
+    if (poll(events, 2, milliseconds_to_next_timer()) < 0 && errno != EINTR) {
+      log_.error("Cannot wait", {"poll", std::strerror(errno), ""});
+      return 1;
+    }
+    if (events[0].revents != 0) break;
+    if (events[1].revents != 0 && file_.changed()) sync_file();
+    run_timers();
+  }
+  log_.info(0, "Stopping; the rules stay");
+  return 0;
+}
+
+int Daemon::once() {
+  Status status = read_and_compile();
+  if (status) status = check_golden();
+  if (status) status = connect();
+  if (status) status = reconcile();
+  if (!status) {
+    log_.error("Cannot apply", status.error());
+    return 1;
+  }
+  return rejected_ == 0 ? 0 : 1;
+}
+
+int Daemon::verify() {
+  Status status = read_and_compile();
+  if (status) status = connect();
+  if (!status) {
+    log_.error("Cannot verify", status.error());
+    return 2;
+  }
+  const Result<apply::Differences> differences = engine_->verify([this] { return desired(); });
+  if (!differences) {
+    log_.error("Cannot verify", differences.error());
+    return 2;
+  }
+  for (const std::string& line : differences->lines) std::cout << line << '\n';
+  if (differences->count > differences->lines.size())
+    std::cout << "... and " << differences->count - differences->lines.size() << " more\n";
+  std::cout << (differences->none() ? "The kernel holds what the snapshot compiles to.\n"
+                                    : std::to_string(differences->count) + " differences.\n")
+            << std::flush;
+  if (!std::cout) return 2;
+  return differences->none() ? 0 : 1;
+}
+
+int Daemon::cleanup() {
+  ruleset::OwnerNames owners;
+  auto socket = apply::NetlinkSocket::open();
+  Status status = ok_status();
+  if (!socket)
+    status = socket.error();
+  else
+    status = apply::Engine(**socket, owners).remove_table();
+  if (status) return 0;
+  log_.error("encountered an error while tearing down rules", status.error());
+  return 1;
+}
+
+Status Daemon::read_and_compile() {
+  snapshot::Diagnostics diagnostics;
+  const Status read = file_.read(snapshot_, diagnostics);
+  for (const Error& error : diagnostics.errors) log_.error("Left out", error);
+  for (const Error& warning : diagnostics.warnings) log_.warning(warning.message());
+  if (!read) return read;
+  const auto start = Clock::now();
+  Errors warnings;
+  const Status compiled = tracker_.update(snapshot_, warnings);
+  compile_time_ = Clock::now() - start;
+  for (const Error& warning : warnings) log_.warning(warning.message());
+  return compiled;
+}
+
+Status Daemon::check_golden() const {
+  if (settings_.golden.empty()) return ok_status();
+  const Result<std::string> golden = text_of_file(settings_.golden);
+  if (!golden) return golden.error();
+  std::string text;
+  ruleset::render(tracker_.ruleset(), [&](std::string_view piece) { text += piece; });
+  if (text == *golden) return ok_status();
+  const auto before = ruleset::RulesetText::parse(settings_.golden, *golden);
+  if (!before) return before.error();
+  const auto after = ruleset::RulesetText::parse("the compiled ruleset", std::move(text));
+  if (!after) return after.error();
+  std::cout << ruleset::to_text(ruleset::diff(*before, *after)) << std::flush;
+  return Error{settings_.golden, "is not what the snapshot compiles to", "nothing was applied"};
+}
+
+Status Daemon::connect() {
+  auto socket = apply::NetlinkSocket::open();
+  if (!socket) return socket.error();
+  transport_ = std::move(*socket);
+  engine_.emplace(*transport_, tracker_.ruleset().owners());
+  return ok_status();
+}
+
+Status Daemon::reconcile() {
+  tracker_.ruleset().take_change();  // desired() has it all
+  const Result<apply::Applied> applied = engine_->reconcile([this] { return desired(); });
+  if (!applied) return applied.error();
+  report("Synced with what the kernel had", *applied);
+  rejected_ = applied->rejected.size();
+  return ok_status();
+}
+
+void Daemon::sync() {
+  const ruleset::Change change = tracker_.ruleset().take_change();
+  if (change.empty()) return;
+  const Result<apply::Applied> applied = engine_->apply(change, [this] { return desired(); });
+  if (!applied) {
+    retry_later(applied.error());
+    return;
+  }
+  report("Synced", *applied);
+  collect_at_ = Clock::now() + kCollectAfter;
+}
+
+void Daemon::sync_file() {
+  if (const Status status = read_and_compile(); !status) {
+    log_.error("Cannot use the changed snapshot; the rules stay as they were", status.error());
+    return;
+  }
+  const Status golden = check_golden();
+  withheld_ = !golden.ok();
+  if (withheld_) {
+    log_.error("Not applied; the rules stay as they were", golden.error());
+    return;
+  }
+  if (!retry_at_) sync();  // else the next attempt compares everything anyway
+}
+
+void Daemon::run_timers() {
+  if (withheld_) return;
+  const auto now = Clock::now();
+  if (retry_at_ && now >= *retry_at_) {
+    retry_at_.reset();
+    if (const Status status = reconcile(); status)
+      retry_interval_ = {};
+    else
+      retry_later(status.error());
+  }
+  if (collect_at_ && now >= *collect_at_) {
+    collect_at_.reset();
+    if (!retry_at_ && tracker_.ruleset().collect()) {
+      sync();
+      collect_at_.reset();
+    }
+  }
+}
+
+int Daemon::milliseconds_to_next_timer() const {
+  if (withheld_) return -1;
+  std::optional<Clock::time_point> next = collect_at_;
+  if (retry_at_ && (!next || *retry_at_ < *next)) next = retry_at_;
+  if (!next) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - Clock::now());
+  return static_cast<int>(std::max<std::int64_t>(0, left.count()));
+}
+
+void Daemon::report(std::string_view message, const apply::Applied& applied) const {
+  for (const Error& trouble : applied.troubles) log_.error("An attempt failed", trouble);
+  for (const apply::Rejected& rejected : applied.rejected)
+    log_.error("The kernel does not take an element; the rest is applied", rejected.error);
+  for (const std::string& line : applied.lines) log_.info(4, "Differed", {{"what", line}});
+  log_.info(2, message,
+            {{"services", tracker_.ruleset().services().size()},
+             {"inserted", applied.inserted},
+             {"erased", applied.erased},
+             {"transactions", applied.transactions},
+             {"bytes", applied.bytes},
+             {"compile_ms", milliseconds(compile_time_)},
+             {"encode_ms", milliseconds(applied.encode)},
+             {"commit_ms", milliseconds(applied.commit)}});
+}
+
+void Daemon::retry_later(const Error& error) {
+  retry_interval_ = retry_interval_ == Clock::duration{}
+                        ? Clock::duration(kFirstRetry)
+                        : std::min<Clock::duration>(2 * retry_interval_, kLastRetry);
+  retry_at_ = Clock::now() + retry_interval_;
+  log_.error("Cannot sync; the rules stay as they were, and it is tried again", error);
+}
+
+apply::Desired Daemon::desired() const {
+  apply::Desired desired{tracker_.ruleset().structure(), tracker_.ruleset().elements()};
+  std::sort(desired.elements.begin(), desired.elements.end(), ruleset::key_less);
+  return desired;
+}
+
+}  // namespace kproxy
