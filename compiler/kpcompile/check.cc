@@ -83,8 +83,9 @@ Status check_with_kernel(const std::string& text) {
                  "run as root, or allow unprivileged user namespaces"};
   if (WIFSIGNALED(status))
     return Error{"--check", "libnftables died of signal " + std::to_string(WTERMSIG(status)), {}};
+  const bool too_long = said.find(std::strerror(EMSGSIZE)) != std::string::npos;
   return Error{"--check", "the kernel would not take the ruleset: " + said,
-               "see which versions of nft and of the kernel are needed"};
+               too_long ? "only root may send it as much at once" : ""};
 }
 
 }  // namespace kproxy::kpcompile

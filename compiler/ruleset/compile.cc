@@ -425,19 +425,34 @@ Structure affinity_structure(const ServicePort& port, Owner owner) {
   if (!port.affinity_seconds) return structure;
   const Family family = port.family;
   const std::vector<Policy> policies = policies_in_use(port);
-  for (SetKind kind : {SetKind::clients, SetKind::rememberable})
+  // nft 1.0.6 cannot write an update whose data takes more than 16 bytes (it dies on the text): an
+  // IPv6 address and a port go into two maps.
+  const bool apart = family == Family::ipv6;
+  std::vector<SetKind> kinds{SetKind::clients, SetKind::rememberable};
+  if (apart) kinds.insert(kinds.begin() + 1, SetKind::client_ports);
+  for (SetKind kind : kinds)
     for (Policy policy : policies) structure.sets.push_back(owned(kind, family, policy, owner));
 
+  const Key client = key({source(family)});
   Chain remember{.ref = {.kind = ChainKind::record_owner, .family = family, .owner = owner}};
   for (Policy policy : policies) {
     const SetRef clients = owned(SetKind::clients, family, policy, owner);
+    const SetRef ports = owned(SetKind::client_ports, family, policy, owner);
+    Dnat to_known{family, client, clients};
+    if (apart) to_known.ports = ports;
     // The protocol is known by the verdict that led here; nft wants to see it before a port is set.
     structure.chains.push_back(
         {.ref = {.kind = ChainKind::affinity, .family = family, .policy = policy, .owner = owner},
-         .rules = {{MatchProtocol{port.protocol}, Dnat{family, key({source(family)}), clients}}}});
-    remember.rules.push_back(
-        {InSet{endpoint_key(family), owned(SetKind::rememberable, family, policy, owner)},
-         UpdateMap{clients, key({source(family)}), endpoint_key(family), *port.affinity_seconds}});
+         .rules = {{MatchProtocol{port.protocol}, to_known}}});
+    Rule update{InSet{endpoint_key(family), owned(SetKind::rememberable, family, policy, owner)}};
+    const std::uint32_t seconds = *port.affinity_seconds;
+    if (apart) {
+      update.push_back(UpdateMap{clients, client, key({destination(family)}), seconds});
+      update.push_back(UpdateMap{ports, client, key({Field::th_dport}), seconds});
+    } else {
+      update.push_back(UpdateMap{clients, client, endpoint_key(family), seconds});
+    }
+    remember.rules.push_back(std::move(update));
   }
   if (!policies.empty()) structure.chains.push_back(std::move(remember));
   return structure;

@@ -34,10 +34,15 @@ bool is_map(SetKind kind) {
     case SetKind::record:
     case SetKind::endpoints:
     case SetKind::clients:
+    case SetKind::client_ports:
       return true;
     default:
       return false;
   }
+}
+
+bool is_written_by_kernel(SetKind kind) {
+  return kind == SetKind::clients || kind == SetKind::client_ports;
 }
 
 bool is_prefix_set(SetKind kind) {
@@ -96,7 +101,10 @@ std::string to_text(const Element& e, const OwnerNames& owners) {
     case SetKind::hairpin:
       return e.address.to_string() + " . " + e.other.to_string();
     case SetKind::clients:
-      return e.address.to_string() + " : " + endpoint();
+      return e.address.to_string() + " : " +
+             (e.set.family == Family::ipv4 ? endpoint() : e.other.to_string());
+    case SetKind::client_ports:
+      return e.address.to_string() + " : " + std::to_string(e.other_port.value);
     case SetKind::rememberable:
       return endpoint();
   }

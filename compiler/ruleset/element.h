@@ -13,10 +13,11 @@
 //   source_guarded                             address protocol port
 //   source_ranges                              address protocol port other/prefix
 //   hairpin                                    address other (both the same)
-//   clients (written by the kernel alone)      address                               other:other_port
+//   clients (written by the kernel alone)      address                               other[:other_port]
+//   client_ports (likewise)                    address                               other_port
 //   rememberable                               other:other_port
 //
-// [address]: absent in scope node_ports.
+// [address]: absent in scope node_ports. [:other_port]: absent for IPv6, see affinity_structure().
 #pragma once
 
 #include <compare>
@@ -63,6 +64,8 @@ bool same_key(const Element& a, const Element& b);
 bool key_less(const Element& a, const Element& b);
 
 bool is_map(SetKind kind);
+// The kernel itself writes the elements, as packets pass: they are not compiled.
+bool is_written_by_kernel(SetKind kind);
 // Sets of prefixes, which the kernel keeps as an ordered tree of interval ends: they change rarely
 // and are written whole.
 bool is_prefix_set(SetKind kind);

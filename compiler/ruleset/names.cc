@@ -47,6 +47,7 @@ constexpr FamilyKind kFamilyKinds[] = {
 // and not before the label, which may begin with it.
 constexpr FamilyKind kOwnedKinds[] = {
     {SetKind::clients, "clients"},
+    {SetKind::client_ports, "client-ports"},
     {SetKind::rememberable, "rememberable"},
 };
 

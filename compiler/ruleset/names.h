@@ -49,6 +49,7 @@ enum class SetKind : std::uint8_t {
   hairpin,              // (address, address) of endpoints on this node
   // One per owner, family and policy.
   clients,       // map: client -> the endpoint it was given last; entries time out
+  client_ports,  // IPv6 only: the endpoint's port, which `clients` then does not have
   rememberable,  // the endpoints a client may be remembered for
 };
 
@@ -56,8 +57,8 @@ struct SetRef {
   SetKind kind = SetKind::frontends;
   Scope scope = Scope::services;     // of the kinds that come per scope, else services
   Family family = Family::ipv4;
-  Policy policy = Policy::cluster;   // of clients and rememberable, else cluster
-  Owner owner = kNoOwner;            // of clients and rememberable
+  Policy policy = Policy::cluster;   // of objects with an owner, else cluster
+  Owner owner = kNoOwner;            // of the last three kinds
   auto operator<=>(const SetRef&) const = default;
 };
 

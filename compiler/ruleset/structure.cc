@@ -86,7 +86,10 @@ struct StatementText {
     return to_text(s.key) + " vmap " + set(s.map);
   }
   std::string operator()(const Dnat& s) const {
-    return "dnat " + std::string(ip(s.family)) + " to " + to_text(s.key) + " map " + set(s.map);
+    std::string text =
+        "dnat " + std::string(ip(s.family)) + " to " + to_text(s.key) + " map " + set(s.map);
+    if (s.ports) text += " : " + to_text(s.key) + " map " + set(*s.ports);
+    return text;
   }
   std::string operator()(const UpdateMap& s) const {
     return "update " + set(s.map) + " { " + to_text(s.key) + " timeout " +
@@ -152,8 +155,11 @@ SetTraits traits(const SetRef& set) {
       result.key = {address, address};
       break;
     case SetKind::clients:
+    case SetKind::client_ports:
       result.key = {address};
-      result.data = {address, Type::inet_service};
+      if (set.kind == SetKind::clients) result.data.push_back(address);
+      if (set.kind == SetKind::client_ports || set.family == Family::ipv4)
+        result.data.push_back(Type::inet_service);
       result.dynamic = true;
       result.size = 262144;  // clients remembered at once; the kernel allocates as they come
       break;

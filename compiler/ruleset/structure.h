@@ -62,6 +62,8 @@ struct Dnat {
   Family family;
   Key key;
   SetRef map;
+  // dnat ip6 to KEY map @MAP : KEY map @PORTS, where `map` gives addresses alone
+  std::optional<SetRef> ports{};
   bool operator==(const Dnat&) const = default;
 };
 // update @MAP { KEY timeout SECONDS : DATA }

@@ -9,12 +9,11 @@ template <>
 template <>
 inline void rapidjson::Reader::ScanCopyUnescapedString(kproxy::snapshot::ByteStream& from,
                                                        rapidjson::Reader::StackStream<char>& to) {
-  for (;;) {
-    const std::string_view text = from.plain_text();
-    if (text.empty()) return;
+  std::string_view text;
+  do {
+    text = from.plain_text();
     std::memcpy(to.Push(static_cast<rapidjson::SizeType>(text.size())), text.data(), text.size());
-    from.advance(text.size());
-  }
+  } while (from.advance(text.size()));
 }
 
 namespace kproxy::snapshot {

@@ -69,11 +69,12 @@ def row(prefix, asker, what, about, explain, owners):
     answers = [ask(kind, target) for _ in range(TIMES)]
     agrees = all(is_foreseen(answer, client, owners, pods, said) for answer in answers)
     counts = sorted(collections.Counter(pod for pod, _ in answers).items())
-    seen = sorted({source for _, source in answers if source})
-    whose = {"its own" if owners[source] == asker else "of " + owners[source] for source in seen}
+    seen = {}
+    for source in sorted({source for _, source in answers if source}):
+        seen.setdefault("its own" if owners[source] == asker else owners[source], []).append(source)
     return agrees, (asker, f"{protocol} {address}:{port}", about,
                     ", ".join(f"{count} {pod}" for pod, count in counts),
-                    " ".join([", ".join(seen), *whose]),
+                    "; ".join(f"{owner}: {', '.join(sources)}" for owner, sources in seen.items()),
                     "" if agrees else f"EXPECTED {said}")
 
 

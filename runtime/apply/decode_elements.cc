@@ -144,6 +144,7 @@ bool read_key(Bytes value, Element& e) {
       break;
     case SetKind::cluster_ips:
     case SetKind::clients:
+    case SetKind::client_ports:
       e.address = parts.address();
       break;
     case SetKind::service_cidrs:
@@ -165,12 +166,13 @@ bool read_key(Bytes value, Element& e) {
 // Reads the data of an element of a map.
 bool read_data(Bytes data, ChainRefs& chains, Element& e) {
   const SetRef& set = e.set;
-  if (set.kind == SetKind::endpoints || set.kind == SetKind::clients) {
+  if (set.kind == SetKind::endpoints || ruleset::is_written_by_kernel(set.kind)) {
     const auto value = find(data, NFTA_DATA_VALUE);
     if (!value) return false;
     Parts parts(value->value, set.family);
-    e.other = parts.address();
-    e.other_port = parts.port();
+    if (set.kind != SetKind::client_ports) e.other = parts.address();
+    const bool port_apart = set.kind == SetKind::clients && set.family == Family::ipv6;
+    if (!port_apart) e.other_port = parts.port();
     return parts.good();
   }
   const auto verdict = find(data, NFTA_DATA_VERDICT);
@@ -242,7 +244,7 @@ void ElementDecoder::add(Bytes attributes) {
       case NFTA_SET_ELEM_EXPR:
       case NFTA_SET_ELEM_EXPRESSIONS:
       case NFTA_SET_ELEM_OBJREF:
-        plain = plain && set_.kind == SetKind::clients;
+        plain = plain && ruleset::is_written_by_kernel(set_.kind);
         break;
       default:
         break;  // nft's comments, padding

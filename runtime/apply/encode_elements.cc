@@ -105,6 +105,7 @@ void put_key(Writer& writer, std::uint16_t type, const Element& e, const Address
     case SetKind::pod_cidrs:
     case SetKind::node_port_addresses:
     case SetKind::clients:
+    case SetKind::client_ports:
       writer.address(e.address);
       break;
     case SetKind::hairpin:
@@ -166,7 +167,7 @@ void put_element(Writer& writer, const Element& e, bool with_data, ChainNames& c
     put_key(writer, NFTA_SET_ELEM_KEY_END, e, Cidr(e.other, e.prefix).last());
   if (with_data && e.set.kind == SetKind::endpoints)
     put_endpoint(writer, e);
-  else if (with_data && ruleset::is_map(e.set.kind) && e.set.kind != SetKind::clients)
+  else if (with_data && ruleset::is_map(e.set.kind) && !ruleset::is_written_by_kernel(e.set.kind))
     put_verdict(writer, e.verdict, chains);
   writer.end(element);
 }

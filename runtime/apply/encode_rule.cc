@@ -128,8 +128,14 @@ class RuleEncoder {
   void operator()(const ruleset::Dnat& s) {
     load(s.key, 0, false);
     nftnl_expr_set_u32(add_lookup(s.map), NFTNL_EXPR_LOOKUP_DREG, NFT_REG_1);
-    // The map gave an address and, in the next word after it, a port.
+    // The map gave an address and, in the next word after it, a port; or the next map gives it.
     const bool ipv4 = s.family == Family::ipv4;
+    if (s.ports) {
+      load(s.key, 4, false);
+      nftnl_expr* lookup = add_lookup(*s.ports);
+      nftnl_expr_set_u32(lookup, NFTNL_EXPR_LOOKUP_SREG, register_at(4));
+      nftnl_expr_set_u32(lookup, NFTNL_EXPR_LOOKUP_DREG, register_at(4));
+    }
     nftnl_expr* nat = add("nat");
     nftnl_expr_set_u32(nat, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
     nftnl_expr_set_u32(nat, NFTNL_EXPR_NAT_FAMILY, ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6);

@@ -22,6 +22,7 @@ constexpr auto kBackoff = std::chrono::milliseconds(20);  // doubled each time
 // Elements left out one by one before the engine gives up: then something else is wrong.
 constexpr std::size_t kMaxRejected = 64;
 constexpr int kForgetRounds = 5;
+constexpr int kMaxReads = 4;  // until two in a row agree
 constexpr std::uint16_t kDestroyTable = 26;  // NFT_MSG_DESTROYTABLE, Linux 6.3
 
 using Clock = std::chrono::steady_clock;
@@ -62,11 +63,11 @@ Engine::Outcome Engine::commit(Applied& applied) {
     case Answer::Kind::unclear:
       break;
   }
-  last_error_ = Error{"table inet " + std::string(ruleset::kTable),
-                      "the kernel's answer to a transaction is missing" +
-                          (answer.error == 0 ? std::string()
-                                             : std::string(": ") + std::strerror(answer.error)),
-                      ""};
+  last_error_ = Error{
+      "table inet " + std::string(ruleset::kTable),
+      "the kernel's answer to a transaction is missing" +
+          (answer.error == 0 ? std::string() : std::string(": ") + std::strerror(answer.error)),
+      ""};
   // Nobody has committed anything since: neither have we. (If somebody has it may have been us.)
   const auto now = conversation_.generation();
   return generation && now && *generation == *now ? Outcome::refused : Outcome::unclear;
@@ -185,6 +186,7 @@ Transaction Engine::transaction_of(const Differences& differences, const Change&
   Transaction transaction{.change = change};
   transaction.create_table = differences.no_table;
   transaction.replace_table = differences.replace_table;
+  transaction.chains_may_exist = true;
   if (!differences.replace_table) {
     transaction.foreign = differences.foreign;
     transaction.extra_chains = differences.extra_chains;
@@ -203,20 +205,20 @@ Transaction Engine::transaction_of(const Differences& differences, const Change&
   return transaction;
 }
 
-// A difference of elements counts only if it is seen twice: the kernel's lists may lie while a map
-// grows or somebody else's transactions pass, see read_back.h.
+// A difference counts only if it is seen twice in a row: the kernel's lists may lie while a map grows
+// or somebody else's transactions pass, see read_back.h. Only that there is no table is certain.
 Result<Differences> Engine::compare(const Desired& desired) {
   const std::vector<Element> except(rejected_.begin(), rejected_.end());
-  Result<Differences> result = Differences{};
-  for (int i = 0; i < 2; ++i) {
+  std::optional<Differences> before;
+  for (int i = 0; i < kMaxReads; ++i) {
     auto state = read_table(conversation_, owners_);
     if (!state) return state.error();
-    result = difference(*state, desired, owners_, except);
-    const Change& change = result->change;
-    const bool elements_differ = !change.insert.empty() || !change.erase.empty();
-    if (!state->present || result->replace_table || !elements_differ) break;
+    Differences now = difference(*state, desired, owners_, except);
+    const bool certain = !state->present || now.none();
+    if (certain || (before && before->count == now.count && before->lines == now.lines)) return now;
+    before = std::move(now);
   }
-  return result;
+  return std::move(*before);
 }
 
 Result<Differences> Engine::verify(const Wanted& wanted) {
@@ -240,18 +242,38 @@ Status Engine::remove_table() {
   return last_error_;
 }
 
+// IPv6 endpoints are remembered in two maps: gives each client the port that the other one has.
+void Engine::add_ports(std::vector<Client>& clients) {
+  if (clients.empty()) return;
+  SetRef map = clients.front().element.set;
+  map.kind = SetKind::client_ports;
+  const auto ports = read_clients(conversation_, map, owners_);
+  if (!ports) return;
+  std::map<Address, Port> port_of;
+  for (const Client& client : *ports) port_of[client.element.address] = client.element.other_port;
+  for (Client& client : clients)
+    if (const auto found = port_of.find(client.element.address); found != port_of.end())
+      client.element.other_port = found->second;
+}
+
 // Entries of the clients maps that point at endpoints to forget.
 std::vector<Element> Engine::clients_to_forget(const Change& change) {
   std::vector<Element> entries;
   std::set<SetRef> maps;
   for (const Element& endpoint : change.forget) maps.insert(endpoint.set);
   for (const SetRef& map : maps) {
-    const auto clients = read_clients(conversation_, map, owners_);
+    auto clients = read_clients(conversation_, map, owners_);
     if (!clients) continue;  // forget_stragglers() looks again
-    for (const Client& client : *clients)
-      if (std::any_of(change.forget.begin(), change.forget.end(),
-                      [&](const Element& e) { return same_endpoint(e, client.element); }))
-        entries.push_back(client.element);
+    if (map.family == Family::ipv6) add_ports(*clients);
+    for (const Client& client : *clients) {
+      if (std::none_of(change.forget.begin(), change.forget.end(),
+                       [&](const Element& e) { return same_endpoint(e, client.element); }))
+        continue;
+      entries.push_back(client.element);
+      if (map.family != Family::ipv6) continue;
+      entries.push_back(client.element);
+      entries.back().set.kind = SetKind::client_ports;
+    }
   }
   return entries;
 }

@@ -88,6 +88,7 @@ class Engine {
   Result<Differences> compare(const Desired& desired);
   Transaction transaction_of(const Differences& differences, const ruleset::Change& change,
                              const Desired& desired) const;
+  void add_ports(std::vector<Client>& clients);
   std::vector<ruleset::Element> clients_to_forget(const ruleset::Change& change);
   void forget_stragglers(const ruleset::Change& change, Applied& applied);
   bool can_destroy();

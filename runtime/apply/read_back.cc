@@ -88,7 +88,7 @@ class TableReader {
 
   int read_elements() {
     for (const KernelSet& set : state_.sets) {
-      if (!set.ref || set.ref->kind == SetKind::clients) continue;
+      if (!set.ref || ruleset::is_written_by_kernel(set.ref->kind)) continue;
       ElementDecoder decoder(*set.ref, chain_refs_, state_.elements, state_.foreign);
       const Ending ending = list_elements(conversation_, set.name,
                                           [&](Bytes attributes) { decoder.add(attributes); });

@@ -135,7 +135,8 @@ std::vector<std::uint8_t> user_data(const ruleset::SetTraits& set) {
   const bool by_expression = set.key.back() == Type::slot;
   const bool map = set.verdicts || !set.data.empty();
   data.number(NFTNL_UDATA_SET_KEYBYTEORDER, set.key.size() > 1 ? kNoByteOrder : kBigEndian);
-  if (map) data.number(NFTNL_UDATA_SET_DATABYTEORDER, kNoByteOrder);
+  if (map)
+    data.number(NFTNL_UDATA_SET_DATABYTEORDER, set.data.size() == 1 ? kBigEndian : kNoByteOrder);
   if (set.key.size() > 1)
     put_concatenation(data, NFTNL_UDATA_SET_KEY_TYPEOF, set.key, by_expression);
   if (set.data.size() > 1)

@@ -46,6 +46,7 @@ class TransactionWriter {
     for (const TableName& table : transaction_.other_tables) put_table_removal(batch_, table);
     for (const Chain& chain : change_.add_chains) {
       if (later(chain)) put_chain(batch_, chain, owners_);
+      if (transaction_.chains_may_exist) put_rules_removal(batch_, name(chain.ref, owners_));
       put_rules(batch_, chain, owners_);
     }
     put_removals();

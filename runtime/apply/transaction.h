@@ -33,6 +33,7 @@ struct Transaction {
   const ruleset::Change& change;
   bool replace_table = false;  // what is there goes first
   bool create_table = false;
+  bool chains_may_exist = false;  // those to add: what rules they may have goes first
   std::vector<PrefixSet> prefix_sets{};
   std::vector<ForeignElement> foreign{};        // elements of others', to erase
   std::vector<std::string> extra_chains{};      // to remove, by name
