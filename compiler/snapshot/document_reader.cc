@@ -12,6 +12,7 @@ inline void rapidjson::Reader::ScanCopyUnescapedString(kproxy::snapshot::ByteStr
   std::string_view text;
   do {
     text = from.plain_text();
+    if (text.empty()) return;
     std::memcpy(to.Push(static_cast<rapidjson::SizeType>(text.size())), text.data(), text.size());
   } while (from.advance(text.size()));
 }
