@@ -2,9 +2,9 @@
 // none.
 //
 // The kernel answers each message that it refuses, and those that ask for it; only the last one
-// does, so that a batch has one reply if all is well. It is the last message before the end: kernels
-// before 6.10 do not answer the end itself. An answer carries the sequence number of its message,
-// and the message itself tells what it was about: nothing is recorded besides.
+// does, so that a batch has one reply if all is well. It is the last message before the end:
+// kernels before 6.10 do not answer the end itself. An answer carries the sequence number of its
+// message, and the message itself tells what it was about: nothing is recorded besides.
 //
 // Batches carry no generation id (NFNL_BATCH_GENID): with it the kernel would refuse them after any
 // other transaction in the network namespace, also one that is of no concern to our table.
@@ -58,7 +58,7 @@ class Batch {
   std::size_t messages() const { return messages_; }
   std::size_t size() const { return buffer_.size(); }
   Bytes bytes() const { return buffer_.bytes(); }
-  std::uint32_t first_sequence() const { return first_sequence_; }  // of the batch's begin
+  std::uint32_t first_sequence() const { return first_sequence_; }    // of the batch's begin
   std::uint32_t last_sequence() const { return next_sequence_ - 1; }  // of the batch's end
   std::uint32_t answered_sequence() const { return last_message_sequence_; }
 

@@ -25,10 +25,10 @@ class ChainNames {
   struct Hash {
     std::size_t operator()(const ruleset::ChainRef& chain) const {
       std::size_t hash = static_cast<std::size_t>(chain.kind);
-      for (std::size_t part : {static_cast<std::size_t>(chain.scope),
-                               static_cast<std::size_t>(chain.family),
-                               static_cast<std::size_t>(chain.policy), std::size_t{chain.owner},
-                               std::size_t{chain.count}})
+      for (std::size_t part :
+           {static_cast<std::size_t>(chain.scope), static_cast<std::size_t>(chain.family),
+            static_cast<std::size_t>(chain.policy), std::size_t{chain.owner},
+            std::size_t{chain.count}})
         hash = hash * 1000003 ^ part;
       return hash;
     }

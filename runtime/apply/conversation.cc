@@ -137,12 +137,11 @@ Ending Conversation::ask(std::uint16_t type, std::uint16_t flags, std::uint8_t f
                          Bytes attributes, const OnReply& on_reply) {
   const std::uint32_t sequence = next_sequence_++;
   request_.clear();
-  const nlmsghdr header{
-      .nlmsg_len = static_cast<std::uint32_t>(kHeaders + attributes.size()),
-      .nlmsg_type = static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type),
-      .nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags),
-      .nlmsg_seq = sequence,
-      .nlmsg_pid = 0};
+  const nlmsghdr header{.nlmsg_len = static_cast<std::uint32_t>(kHeaders + attributes.size()),
+                        .nlmsg_type = static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type),
+                        .nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags),
+                        .nlmsg_seq = sequence,
+                        .nlmsg_pid = 0};
   const nfgenmsg general{.nfgen_family = family, .version = NFNETLINK_V0, .res_id = 0};
   std::uint8_t* to = request_.reserve(header.nlmsg_len);
   std::memcpy(to, &header, sizeof header);

@@ -19,16 +19,16 @@ namespace kproxy::apply {
 // The kernel's no to one message of a batch.
 struct Refusal {
   std::uint32_t sequence = 0;
-  int error = 0;                         // an errno
-  std::optional<std::uint32_t> offset;   // of the attribute at fault in the message
-  std::string message;                   // the kernel's own words, seldom given
+  int error = 0;                        // an errno
+  std::optional<std::uint32_t> offset;  // of the attribute at fault in the message
+  std::string message;                  // the kernel's own words, seldom given
 };
 
 struct Answer {
   enum class Kind : std::uint8_t { committed, refused, unclear };
   Kind kind = Kind::unclear;
   std::vector<Refusal> refusals{};  // of kind refused, the first few
-  int error = 0;                    // of kind unclear: the socket's errno, 0 if an answer is missing
+  int error = 0;  // of kind unclear: the socket's errno, 0 if an answer is missing
 };
 
 // How a dump or a question ended.

@@ -43,9 +43,10 @@ class Parts {
     return protocol;
   }
   Port port() {
-    const std::uint8_t* from = take(4);
+    const bool alone = rest_.size() == 2;  // not a part of a concatenation: without padding
+    const std::uint8_t* from = take(alone ? 2 : 4);
     if (from == nullptr) return {};
-    check(from[2] == 0 && from[3] == 0);
+    check(alone || (from[2] == 0 && from[3] == 0));
     return Port{static_cast<std::uint16_t>(from[0] << 8 | from[1])};
   }
   ruleset::Slot slot() {
@@ -252,8 +253,8 @@ void ElementDecoder::add(Bytes attributes) {
   }
   const auto value = find(key, NFTA_DATA_VALUE);
   if (prefix_set_ && value && plain && value->value.size() == width(set_.family)) {
-    ends_.push_back({address_of(value->value.data(), set_.family),
-                     (flags & NFT_SET_ELEM_INTERVAL_END) == 0});
+    ends_.push_back(
+        {address_of(value->value.data(), set_.family), (flags & NFT_SET_ELEM_INTERVAL_END) == 0});
     return;
   }
   Element element;
@@ -327,15 +328,16 @@ std::optional<Element> decode_element(const SetRef& set, Bytes attributes, Chain
   Element element;
   element.set = set;
   if (!value || !read_key(value->value, element)) return std::nullopt;
-  if (set.kind == SetKind::source_ranges) element.prefix = static_cast<std::uint8_t>(
-      8 * element.other.wire_size());
+  if (set.kind == SetKind::source_ranges)
+    element.prefix = static_cast<std::uint8_t>(8 * element.other.wire_size());
   if (const auto end = find(attributes, NFTA_SET_ELEM_KEY_END)) {
     Element last = element;
     const auto end_value = find(end->value, NFTA_DATA_VALUE);
     if (end_value && read_key(end_value->value, last))
       element.prefix = prefix_length(element.other, last.other).value_or(element.prefix);
   }
-  if (const auto data = find(attributes, NFTA_SET_ELEM_DATA)) read_data(data->value, chains, element);
+  if (const auto data = find(attributes, NFTA_SET_ELEM_DATA))
+    read_data(data->value, chains, element);
   return element;
 }
 

@@ -153,12 +153,10 @@ class Comparison {
     auto have = kernel_.elements.begin();
     auto want = desired_.elements.begin();
     while (have != kernel_.elements.end() || want != desired_.elements.end()) {
-      const bool have_first =
-          want == desired_.elements.end() ||
-          (have != kernel_.elements.end() && ruleset::key_less(*have, *want));
+      const bool have_first = want == desired_.elements.end() ||
+                              (have != kernel_.elements.end() && ruleset::key_less(*have, *want));
       const bool want_first =
-          !have_first &&
-          (have == kernel_.elements.end() || ruleset::key_less(*want, *have));
+          !have_first && (have == kernel_.elements.end() || ruleset::key_less(*want, *have));
       if (have_first) {
         unwanted(*have++);
       } else if (want_first) {

@@ -26,12 +26,12 @@ struct Differences {
   bool no_table = false;       // it is not there, or made dormant
   bool replace_table = false;  // it cannot become what it should be; `change` is then empty
   ruleset::Change change{};    // elements of prefix sets are not in it, but:
-  std::vector<ruleset::SetRef> rewrite{};    // prefix sets to be written whole
-  std::vector<ForeignElement> foreign{};     // to be erased
-  std::vector<std::string> extra_chains{};   // to be removed, by name
-  std::vector<std::string> extra_sets{};     // likewise
-  std::size_t count = 0;                     // of all that differs
-  std::vector<std::string> lines{};          // the first few, a line each
+  std::vector<ruleset::SetRef> rewrite{};   // prefix sets to be written whole
+  std::vector<ForeignElement> foreign{};    // to be erased
+  std::vector<std::string> extra_chains{};  // to be removed, by name
+  std::vector<std::string> extra_sets{};    // likewise
+  std::size_t count = 0;                    // of all that differs
+  std::vector<std::string> lines{};         // the first few, a line each
 
   bool none() const { return count == 0; }
 };

@@ -54,7 +54,7 @@ std::uint32_t register_at(std::uint32_t word) {
   return word % 4 == 0 ? NFT_REG_1 + word / 4 : NFT_REG32_00 + word;
 }
 
-constexpr std::uint32_t kIpSource = 12, kIpDestination = 16;    // offsets in the header
+constexpr std::uint32_t kIpSource = 12, kIpDestination = 16;  // offsets in the header
 constexpr std::uint32_t kIp6Source = 8, kIp6Destination = 24;
 constexpr std::uint32_t kDestinationPort = 2;
 
@@ -342,11 +342,11 @@ class RuleEncoder {
 std::string expression_text(nftnl_expr* expression) {
   std::array<char, 1024> buffer;
   std::string text = nftnl_expr_get_str(expression, NFTNL_EXPR_NAME);
-  const int size = nftnl_expr_snprintf(buffer.data(), buffer.size(), expression,
-                                       NFTNL_OUTPUT_DEFAULT, 0);
+  const int size =
+      nftnl_expr_snprintf(buffer.data(), buffer.size(), expression, NFTNL_OUTPUT_DEFAULT, 0);
   const std::string rest(
-      buffer.data(), std::min<std::size_t>(size < 0 ? 0 : static_cast<std::size_t>(size),
-                                           buffer.size() - 1));
+      buffer.data(),
+      std::min<std::size_t>(size < 0 ? 0 : static_cast<std::size_t>(size), buffer.size() - 1));
   text += " " + rest;
   while (!text.empty() && text.back() == ' ') text.pop_back();
   return text;

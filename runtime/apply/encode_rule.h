@@ -1,5 +1,5 @@
-// Rules as the expressions that the kernel runs, made with libnftnl: the same expressions, loads and
-// registers that nft 1.0.6 makes of the same rule as text.
+// Rules as the expressions that the kernel runs, made with libnftnl: the same expressions, loads
+// and registers that nft 1.0.6 makes of the same rule as text.
 #pragma once
 
 #include <libnftnl/rule.h>

@@ -22,7 +22,7 @@ constexpr auto kBackoff = std::chrono::milliseconds(20);  // doubled each time
 // Elements left out one by one before the engine gives up: then something else is wrong.
 constexpr std::size_t kMaxRejected = 64;
 constexpr int kForgetRounds = 5;
-constexpr int kMaxReads = 4;  // until two in a row agree
+constexpr int kMaxReads = 4;                 // until two in a row agree
 constexpr std::uint16_t kDestroyTable = 26;  // NFT_MSG_DESTROYTABLE, Linux 6.3
 
 using Clock = std::chrono::steady_clock;
@@ -205,8 +205,9 @@ Transaction Engine::transaction_of(const Differences& differences, const Change&
   return transaction;
 }
 
-// A difference counts only if it is seen twice in a row: the kernel's lists may lie while a map grows
-// or somebody else's transactions pass, see read_back.h. Only that there is no table is certain.
+// A difference counts only if it is seen twice in a row: the kernel's lists may lie while a map
+// grows or somebody else's transactions pass, see read_back.h. Only that there is no table is
+// certain.
 Result<Differences> Engine::compare(const Desired& desired) {
   const std::vector<Element> except(rejected_.begin(), rejected_.end());
   std::optional<Differences> before;
@@ -275,6 +276,7 @@ std::vector<Element> Engine::clients_to_forget(const Change& change) {
       entries.back().set.kind = SetKind::client_ports;
     }
   }
+  std::sort(entries.begin(), entries.end());  // by set, for put_elements()
   return entries;
 }
 

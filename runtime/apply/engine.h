@@ -38,8 +38,8 @@ struct Rejected {
 // What an apply() or reconcile() did. Counts are of what was committed.
 struct Applied {
   std::size_t transactions = 0;
-  std::size_t bytes = 0;      // sent
-  std::size_t inserted = 0;   // elements
+  std::size_t bytes = 0;     // sent
+  std::size_t inserted = 0;  // elements
   std::size_t erased = 0;
   std::size_t forgotten = 0;  // entries of clients
   int attempts = 1;
@@ -48,7 +48,7 @@ struct Applied {
   std::size_t differences = 0;        // that reconcile() found
   std::vector<std::string> lines{};   // the first few of them
   std::vector<Rejected> rejected{};
-  Errors troubles{};                  // of attempts that failed before one went well
+  Errors troubles{};  // of attempts that failed before one went well
 };
 
 class Engine {
@@ -62,8 +62,8 @@ class Engine {
   Result<Applied> apply(const ruleset::Change& change, const Wanted& wanted);
 
   // Makes the table what is wanted, whatever is there: nothing, the same, another version's.
-  // `other_tables` (another proxy's, say) are removed in the same transaction; if ours is new, in the
-  // one that hooks it.
+  // `other_tables` (another proxy's, say) are removed in the same transaction; if ours is new, in
+  // the one that hooks it.
   Result<Applied> reconcile(const Wanted& wanted, const std::vector<TableName>& other_tables = {});
 
   // Compares; changes nothing.

@@ -32,13 +32,13 @@ Ending list_elements(Conversation& conversation, std::string_view set_name, OnEl
   MessageBuffer request;
   request.put_string(NFTA_SET_ELEM_LIST_TABLE, ruleset::kTable);
   request.put_string(NFTA_SET_ELEM_LIST_SET, set_name);
-  return conversation.dump(
-      NFT_MSG_GETSETELEM, NFPROTO_INET, request.bytes(), [&](const Reply& reply) {
-        const auto list = find(reply.attributes, NFTA_SET_ELEM_LIST_ELEMENTS);
-        if (!list) return;
-        AttributeReader reader(list->value);
-        while (const auto element = reader.next()) on_element(element->value);
-      });
+  return conversation.dump(NFT_MSG_GETSETELEM, NFPROTO_INET, request.bytes(),
+                           [&](const Reply& reply) {
+                             const auto list = find(reply.attributes, NFTA_SET_ELEM_LIST_ELEMENTS);
+                             if (!list) return;
+                             AttributeReader reader(list->value);
+                             while (const auto element = reader.next()) on_element(element->value);
+                           });
 }
 
 // One attempt at reading the table. Each part returns an errno, 0 if all is read.

@@ -5,8 +5,9 @@
 // points at it, and elements come before rules bind their maps, which saves the kernel looking at
 // each of them for each rule.
 //
-// Usually that is one batch. While no base chain exists yet, no packet meets any of it: then a large
-// change may go in several batches, each of them correct, with the base chains in the last one.
+// Usually that is one batch. While no base chain exists yet, no packet meets any of it: then a
+// large change may go in several batches, each of them correct, with the base chains in the last
+// one.
 #pragma once
 
 #include <functional>
@@ -35,11 +36,11 @@ struct Transaction {
   bool create_table = false;
   bool chains_may_exist = false;  // those to add: what rules they may have goes first
   std::vector<PrefixSet> prefix_sets{};
-  std::vector<ForeignElement> foreign{};        // elements of others', to erase
-  std::vector<std::string> extra_chains{};      // to remove, by name
+  std::vector<ForeignElement> foreign{};    // elements of others', to erase
+  std::vector<std::string> extra_chains{};  // to remove, by name
   std::vector<std::string> extra_sets{};
-  std::vector<ruleset::Element> forget{};       // entries of `clients` maps, client by client
-  std::vector<TableName> other_tables{};        // to remove as the base chains come
+  std::vector<ruleset::Element> forget{};  // entries of `clients` maps, client by client
+  std::vector<TableName> other_tables{};   // to remove as the base chains come
 
   bool empty() const;
   // Whether it hooks base chains that do not exist yet.

@@ -9,6 +9,7 @@ import collections
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from scenario import Mistake, Scenario
 
 HERE = pathlib.Path(__file__).resolve().parent
 READY_SECONDS = 15
+MOST_PROBLEMS = 3  # to show of a case
 
 
 class Run:
@@ -125,8 +127,11 @@ def report(scenario, results, verbose):
         if failed or verbose:
             print(f"  {'FAIL' if failed else 'ok  '} {line:4}  {text:90}  {clauses}")
         for case, problems in failed:
-            for problem in problems:
-                print(f"             {case}: {problem}")
+            counted = list(collections.Counter(problems).items())
+            for problem, times in counted[:MOST_PROBLEMS]:
+                print(f"             {case}: {problem}" + (f" ({times} times)" if times > 1 else ""))
+            if len(counted) > MOST_PROBLEMS:
+                print(f"             ... and {len(counted) - MOST_PROBLEMS} more")
 
 
 async def run_scenario(scenario, options):
@@ -187,6 +192,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    for path in [options.kpcompile] * (options.explain or options.via == "nft") + [options.kproxy] * (options.via == "kproxy"):
+        if shutil.which(path) is None:
+            sys.exit(f"run.py: there is no program {path}; give its path with --kproxy or --kpcompile")
     topology.remove_leftovers()
     try:
         paths = sorted((HERE / "scenarios").glob("*.txt"))

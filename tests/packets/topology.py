@@ -17,6 +17,7 @@ import ctypes
 import ipaddress
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -175,10 +176,13 @@ def default_route(device, gateway):
 
 
 def remove_leftovers():
-    """Removes namespaces of runs whose process is gone."""
+    """Removes namespaces of runs whose process is gone, and ends what still runs in them."""
     for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
         match = re.match(PREFIX + r"(\d+)-", name)
         if match and not os.path.exists(f"/proc/{match[1]}"):
+            for process in run(["ip", "netns", "pids", name]).split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(process), signal.SIGKILL)
             subprocess.run(["ip", "netns", "delete", name], stderr=subprocess.DEVNULL)
 
 

@@ -35,13 +35,13 @@ BOOST_AUTO_TEST_CASE(changes_are_one_transaction_each_and_leave_what_is_wanted) 
       {"loses all endpoints", with(0)},
       {"gets affinity", with(3, affinity(60))},
       {"another timeout", with(3, affinity(90))},
-      {"affinity of both policies", with(3,
-                                         [&](ServicePort& port) {
-                                           port.affinity_seconds = 90;
-                                           port.external_local = true;
-                                           port.frontends.push_back(
-                                               {FrontendKind::node_port, Address(), Port{30999}});
-                                         })},
+      {"affinity of both policies",
+       with(3,
+            [&](ServicePort& port) {
+              port.affinity_seconds = 90;
+              port.external_local = true;
+              port.frontends.push_back({FrontendKind::node_port, Address(), Port{30999}});
+            })},
       {"loses affinity", with(3)},
       {"source ranges", with(3,
                              [](ServicePort& port) {
@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(a_change_of_the_node_replaces_rules_in_place) {
   node.masquerade_all = true;
   node.families[0].service_cidrs = {cidr("10.96.0.0/12")};
   a.ruleset.set_node(node);
-  a.ruleset.update(services(Ipv6Affinity::yes), no_other);
+  a.ruleset.update(services(), no_other);
   const apply::Applied applied = a.apply();
   BOOST_TEST(applied.transactions == 1u);
   BOOST_TEST(applied.troubles.empty());
@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(a_restart_with_nothing_changed_sends_nothing) {
   service::NodeView node = node_view();
   node.families[0].service_cidrs.push_back(cidr("10.98.0.0/16"));
   a.ruleset.set_node(node);
-  a.ruleset.update(services(Ipv6Affinity::yes), no_other);
+  a.ruleset.update(services(), no_other);
   BOOST_TEST(require(restarted.apply(a.ruleset.take_change(), a.wanted())).transactions == 1u);
   a.check_equal();
 }
@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(tampering_is_seen_and_repaired) {
   };
   for (const Case& c : cases) {
     BOOST_TEST_CONTEXT(c.command) {
-      Applying a(services(Ipv6Affinity::no));
+      Applying a;
       a.apply();
       nft(c.command);
       const apply::Differences differences = a.verify();
@@ -220,8 +220,7 @@ BOOST_AUTO_TEST_CASE(an_element_that_the_kernel_refuses_is_left_out) {
   bad.address = address("10.96.0.66");
   bad.protocol = Protocol::tcp;
   bad.port = Port{66};
-  bad.verdict = {ruleset::Verdict::Code::goto_,
-                 {.kind = ruleset::ChainKind::random, .count = 999}};
+  bad.verdict = {ruleset::Verdict::Code::goto_, {.kind = ruleset::ChainKind::random, .count = 999}};
   desired.elements.push_back(bad);
   const auto wanted = [&] { return desired; };
   const apply::Applied applied = require(a.engine->reconcile(wanted));
@@ -239,31 +238,56 @@ BOOST_AUTO_TEST_CASE(an_element_that_the_kernel_refuses_is_left_out) {
 }
 
 BOOST_AUTO_TEST_CASE(clients_of_an_endpoint_that_left_are_forgotten) {
-  Applying a;
-  a.apply();
-  const std::string map = "clients4-shop/balanced4/tcp/http";
-  nft("add element inet kproxy " + map +
-      " { 203.0.113.1 timeout 1h : 10.244.4.1 . 8080, 203.0.113.2 timeout 1h : 10.244.4.2 . 8080 }");
-  auto states = services(Ipv6Affinity::yes);
-  const auto balanced = std::find_if(states.begin(), states.end(), [](const auto& state) {
-    return state.name.name == "balanced4";
-  });
-  auto& port = balanced->ports[0];
-  port.cluster.erase(port.cluster.begin());  // 10.244.4.1
-  port.local.erase(port.local.begin());
-  a.ruleset.update({*balanced}, no_other);
-  const apply::Applied applied = a.apply();
-  BOOST_TEST(applied.forgotten == 1u);
-  a.check_equal();
-  const auto set = ruleset::parse_set_name(map, a.ruleset.owners()).value();
-  const auto clients =
-      require(apply::read_clients(a.engine->conversation(), set, a.ruleset.owners()));
-  BOOST_REQUIRE_EQUAL(clients.size(), 1u);
-  BOOST_TEST(clients[0].element.address.to_string() == "203.0.113.2");
-  BOOST_TEST(clients[0].element.other.to_string() == "10.244.4.2");
-  BOOST_TEST(clients[0].remaining_ms > 3000000u);
-  // A restart leaves the entry alone.
-  BOOST_TEST(a.reconcile().transactions == 0u);
+  struct Case {
+    Family family;
+    std::string entries;  // of two clients, at the first and at the second endpoint
+    std::string ports;
+    std::string kept_client, kept_endpoint;
+  };
+  const Case cases[] = {
+      {Family::ipv4,
+       "203.0.113.1 timeout 1h : 10.244.4.1 . 8080, 203.0.113.2 timeout 1h : 10.244.4.2 . 8080", "",
+       "203.0.113.2", "10.244.4.2"},
+      {Family::ipv6,
+       "2001:db8::a timeout 1h : fd00:10:244:4::1, 2001:db8::b timeout 1h : fd00:10:244:4::2",
+       "2001:db8::a timeout 1h : 8080, 2001:db8::b timeout 1h : 8080", "2001:db8::b",
+       "fd00:10:244:4::2"},
+  };
+  for (const Case& c : cases) {
+    Applying a;
+    a.apply();
+    const std::string service = c.family == Family::ipv4 ? "balanced4" : "balanced6";
+    const std::string label = service.substr(8) + "-shop/" + service + "/tcp/http";
+    nft("add element inet kproxy clients" + label + " { " + c.entries + " }");
+    if (!c.ports.empty())
+      nft("add element inet kproxy client-ports" + label + " { " + c.ports + " }");
+
+    auto states = services();
+    const auto balanced = std::find_if(states.begin(), states.end(), [&](const auto& state) {
+      return state.name.name == service;
+    });
+    auto& port = balanced->ports[0];
+    port.cluster.erase(port.cluster.begin());
+    port.local.erase(port.local.begin());
+    a.ruleset.update({*balanced}, no_other);
+    const apply::Applied applied = a.apply();
+    BOOST_TEST(applied.forgotten == (c.ports.empty() ? 1u : 2u));
+    a.check_equal();
+
+    const auto read = [&](const std::string& map) {
+      const auto set = ruleset::parse_set_name(map + label, a.ruleset.owners()).value();
+      return require(apply::read_clients(a.engine->conversation(), set, a.ruleset.owners()));
+    };
+    const auto clients = read("clients");
+    BOOST_REQUIRE_EQUAL(clients.size(), 1u);
+    BOOST_TEST(clients[0].element.address.to_string() == c.kept_client);
+    BOOST_TEST(clients[0].element.other.to_string() == c.kept_endpoint);
+    BOOST_TEST(clients[0].remaining_ms > 3000000u);
+    if (!c.ports.empty()) BOOST_TEST(read("client-ports").size() == 1u);
+    // A restart leaves the entry alone.
+    BOOST_TEST(a.reconcile().transactions == 0u);
+    BOOST_TEST(read("clients").size() == 1u);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(removal_leaves_nothing_and_may_be_repeated) {

@@ -46,8 +46,8 @@ void check_same(const apply::KernelState& a, const apply::KernelState& b,
   BOOST_TEST(b.foreign.empty());
   BOOST_REQUIRE_EQUAL(a.elements.size(), b.elements.size());
   for (std::size_t i = 0; i < a.elements.size(); ++i)
-    BOOST_TEST((a.elements[i] == b.elements[i]), to_text(a.elements[i], owners) << " against "
-                                                     << to_text(b.elements[i], owners));
+    BOOST_TEST((a.elements[i] == b.elements[i]),
+               to_text(a.elements[i], owners) << " against " << to_text(b.elements[i], owners));
 }
 
 }  // namespace
@@ -58,14 +58,14 @@ BOOST_AUTO_TEST_CASE(text_and_engine_leave_the_same_table) {
   std::string listed_by_text, expressions_by_text;
   apply::KernelState by_text;
   {
-    Applying text(services(Ipv6Affinity::no));
+    Applying text;
     nft(text.text());
     by_text = text.kernel();
     text.check_equal();
     listed_by_text = nft("list ruleset");
     expressions_by_text = expressions(nft("list ruleset", NFT_DEBUG_NETLINK));
   }
-  Applying engine(services(Ipv6Affinity::no));
+  Applying engine;
   const apply::Applied applied = engine.apply();
   BOOST_TEST(applied.transactions == 1u);
   engine.check_equal();
@@ -87,7 +87,10 @@ BOOST_AUTO_TEST_CASE(every_kind_of_element_makes_the_round_trip) {
     kinds.insert(wanted[i].set.kind);
     BOOST_TEST((wanted[i] == read[i]), to_text(wanted[i], engine.ruleset.owners()));
   }
-  BOOST_TEST(kinds.size() == static_cast<std::size_t>(ruleset::SetKind::rememberable));  // but one
+  for (int i = 0; i <= static_cast<int>(ruleset::SetKind::rememberable); ++i) {
+    const auto kind = static_cast<ruleset::SetKind>(i);
+    BOOST_TEST(kinds.contains(kind) != ruleset::is_written_by_kernel(kind), "kind " << i);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(prefixes_at_the_edges) {

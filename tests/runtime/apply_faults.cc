@@ -95,14 +95,22 @@ struct FaultCase {
 };
 
 const FaultCase kFaults[] = {
-    {Call::send, Fault::error_before, EINTR},      {Call::send, Fault::error_before, ENOBUFS},
-    {Call::send, Fault::error_before, EAGAIN},     {Call::send, Fault::error_before, ENOMEM},
-    {Call::send, Fault::error_before, EPERM},      {Call::send, Fault::error_before, EBUSY},
-    {Call::send, Fault::error_after, EINTR},       {Call::send, Fault::error_after, ENOBUFS},
-    {Call::receive, Fault::error_before, EINTR},   {Call::receive, Fault::error_before, ENOBUFS},
-    {Call::receive, Fault::error_before, EAGAIN},  {Call::receive, Fault::error_before, EMSGSIZE},
-    {Call::receive, Fault::error_after, ENOBUFS},  {Call::receive, Fault::error_after, EMSGSIZE},
-    {Call::receive, Fault::lost, 0},               {Call::receive, Fault::short_read, 0},
+    {Call::send, Fault::error_before, EINTR},
+    {Call::send, Fault::error_before, ENOBUFS},
+    {Call::send, Fault::error_before, EAGAIN},
+    {Call::send, Fault::error_before, ENOMEM},
+    {Call::send, Fault::error_before, EPERM},
+    {Call::send, Fault::error_before, EBUSY},
+    {Call::send, Fault::error_after, EINTR},
+    {Call::send, Fault::error_after, ENOBUFS},
+    {Call::receive, Fault::error_before, EINTR},
+    {Call::receive, Fault::error_before, ENOBUFS},
+    {Call::receive, Fault::error_before, EAGAIN},
+    {Call::receive, Fault::error_before, EMSGSIZE},
+    {Call::receive, Fault::error_after, ENOBUFS},
+    {Call::receive, Fault::error_after, EMSGSIZE},
+    {Call::receive, Fault::lost, 0},
+    {Call::receive, Fault::short_read, 0},
     {Call::receive, Fault::interrupted, 0},
 };
 

@@ -66,10 +66,8 @@ inline ruleset::Ruleset::ServiceState service_state(const std::string& name,
   return {.name = {"shop", name}, .created = 1, .ports = std::move(ports)};
 }
 
-// Every kind of set has elements, but for those the kernel writes. nft 1.0.6 fails an assertion on
-// the rule that remembers an IPv6 client, so what it is to load has no affinity of that family.
-enum class Ipv6Affinity : bool { no, yes };
-inline std::vector<ruleset::Ruleset::ServiceState> services(Ipv6Affinity ipv6_affinity) {
+// Every kind of set has elements, but for those the kernel writes.
+inline std::vector<ruleset::Ruleset::ServiceState> services() {
   using service::FrontendKind;
   std::vector<ruleset::Ruleset::ServiceState> states;
   for (Family family : kFamilies) {
@@ -86,9 +84,9 @@ inline std::vector<ruleset::Ruleset::ServiceState> services(Ipv6Affinity ipv6_af
 
     service::ServicePort balanced = service_port(family, 4, 5);
     balanced.external_local = true;
-    if (ipv4 || ipv6_affinity == Ipv6Affinity::yes) balanced.affinity_seconds = 10800;
-    balanced.frontends.push_back({FrontendKind::load_balancer,
-                                  address(ipv4 ? "198.51.100.4" : "2001:db8:1::4"), Port{80}});
+    balanced.affinity_seconds = 10800;
+    balanced.frontends.push_back(
+        {FrontendKind::load_balancer, address(ipv4 ? "198.51.100.4" : "2001:db8:1::4"), Port{80}});
     balanced.frontends.push_back({FrontendKind::node_port, Address(), Port{30081}});
     if (ipv4)
       balanced.source_ranges = {cidr("203.0.113.0/24"), cidr("192.0.2.1/32")};
@@ -118,7 +116,7 @@ T require(Result<T> result) {
 
 // A ruleset, the engine, and a network namespace for both.
 struct Applying {
-  Applying() : Applying(services(Ipv6Affinity::yes)) {}
+  Applying() : Applying(services()) {}
   explicit Applying(std::vector<ruleset::Ruleset::ServiceState> states) : ruleset(node_view()) {
     ruleset.update(std::move(states), no_other);
     socket = require(apply::NetlinkSocket::open());
@@ -134,9 +132,7 @@ struct Applying {
     return [this] { return desired(); };
   }
 
-  apply::Applied apply() {
-    return require(engine->apply(ruleset.take_change(), wanted()));
-  }
+  apply::Applied apply() { return require(engine->apply(ruleset.take_change(), wanted())); }
   apply::Applied reconcile() {
     ruleset.take_change();  // is in what is wanted
     return require(engine->reconcile(wanted()));
