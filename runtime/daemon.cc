@@ -14,6 +14,8 @@
 
 #include "compiler/ruleset/render.h"
 #include "compiler/ruleset/text_diff.h"
+#include "runtime/apply/kernel_features.h"
+#include "runtime/kernel/kube_proxy_tables.h"
 
 namespace kproxy {
 namespace {
@@ -23,6 +25,10 @@ using namespace std::chrono_literals;
 // Chains for a number of endpoints are kept for a while: Services that scale to and fro would
 // otherwise make and remove them all the time.
 constexpr auto kCollectAfter = 5s;
+// A transaction of somebody else's is looked at when it is likely to be over, and not again at once
+// where somebody keeps at it.
+constexpr auto kRepairAfter = 20ms;
+constexpr auto kRepairInterval = 300ms;
 constexpr auto kFirstRetry = 1s;
 constexpr auto kLastRetry = 30s;
 
@@ -74,7 +80,14 @@ int Daemon::follow() {
   Status status = read_and_compile();
   if (status) status = check_golden();
   if (status) status = connect();
-  if (status) status = reconcile();
+  if (status) {
+    Result<apply::Monitor> monitor = apply::Monitor::open(transport_->port_id());
+    if (monitor)
+      monitor_.emplace(std::move(*monitor));
+    else
+      status = monitor.error();
+  }
+  if (status) status = reconcile("Synced with what the kernel had");
   if (!status) {
     log_.error("Cannot start", status.error());
     return 1;
@@ -82,13 +95,17 @@ int Daemon::follow() {
   log_.info(0, "Following the snapshot file",
             {{"file", settings_.snapshot}, {"node", tracker_.ruleset().node().name}});
   for (;;) {
-    pollfd events[] = {{signals.fd(), POLLIN, 0}, {file_.fd(), POLLIN, 0}};
-    if (poll(events, 2, milliseconds_to_next_timer()) < 0 && errno != EINTR) {
+    pollfd events[] = {{signals.fd(), POLLIN, 0},
+                       {file_.fd(), POLLIN, 0},
+                       {monitor_->file_descriptor(), POLLIN, 0}};
+    if (poll(events, std::size(events), milliseconds_to_next_timer()) < 0 && errno != EINTR) {
       log_.error("Cannot wait", {"poll", std::strerror(errno), ""});
       return 1;
     }
     if (events[0].revents != 0) break;
     if (events[1].revents != 0 && file_.changed()) sync_file();
+    if (events[2].revents != 0 && monitor_->table_was_touched() && !repair_at_)
+      repair_at_ = std::max(Clock::now() + kRepairAfter, repaired_at_ + kRepairInterval);
     run_timers();
   }
   log_.info(0, "Stopping; the rules stay");
@@ -99,7 +116,7 @@ int Daemon::once() {
   Status status = read_and_compile();
   if (status) status = check_golden();
   if (status) status = connect();
-  if (status) status = reconcile();
+  if (status) status = reconcile("Synced with what the kernel had");
   if (!status) {
     log_.error("Cannot apply", status.error());
     return 1;
@@ -145,9 +162,8 @@ int Daemon::cleanup() {
 Status Daemon::read_and_compile() {
   snapshot::Diagnostics diagnostics;
   const Status read = file_.read(snapshot_, diagnostics);
-  for (const Error& error : diagnostics.errors) log_.error("Left out", error);
-  for (const Error& warning : diagnostics.warnings) log_.warning(warning.message());
   if (!read) return read;
+  tell_once(diagnostics);
   const auto start = Clock::now();
   Errors warnings;
   const Status compiled = tracker_.update(snapshot_, warnings);
@@ -171,27 +187,55 @@ Status Daemon::check_golden() const {
   return Error{settings_.golden, "is not what the snapshot compiles to", "nothing was applied"};
 }
 
+void Daemon::tell_once(const snapshot::Diagnostics& diagnostics) {
+  std::set<std::string> now;
+  for (const Error& error : diagnostics.errors)
+    if (now.insert(error.message()).second && !told_.contains(error.message()))
+      log_.error("Left out", error);
+  for (const Error& warning : diagnostics.warnings)
+    if (now.insert(warning.message()).second && !told_.contains(warning.message()))
+      log_.warning(warning.message());
+  told_ = std::move(now);
+}
+
 Status Daemon::connect() {
+  if (const Status release = apply::check_kernel_release(); !release) return release;
   auto socket = apply::NetlinkSocket::open();
   if (!socket) return socket.error();
   transport_ = std::move(*socket);
   engine_.emplace(*transport_, tracker_.ruleset().owners());
+  return apply::probe_features(engine_->conversation());
+}
+
+Status Daemon::reconcile(std::string_view message) {
+  tracker_.ruleset().take_change();  // desired() has it all
+  const Result<apply::Applied> applied = engine_->reconcile(
+      [this] { return desired(); }, kernel::kube_proxy_tables(engine_->conversation()));
+  if (monitor_) monitor_->set_own_port(transport_->port_id());
+  if (!applied) return applied.error();
+  report(message, *applied);
+  rejected_ = applied->rejected.size();
   return ok_status();
 }
 
-Status Daemon::reconcile() {
-  tracker_.ruleset().take_change();  // desired() has it all
-  const Result<apply::Applied> applied = engine_->reconcile([this] { return desired(); });
-  if (!applied) return applied.error();
-  report("Synced with what the kernel had", *applied);
-  rejected_ = applied->rejected.size();
-  return ok_status();
+// Only what differs is sent; often nothing does (another kproxy has looked, say).
+void Daemon::repair() {
+  const auto differences = engine_->verify([this] { return desired(); });
+  repaired_at_ = Clock::now();
+  if (!differences) return retry_later(differences.error());
+  if (differences->none()) return;
+  if (const Status status = reconcile("Repaired"); !status) return retry_later(status.error());
+  repaired_at_ = Clock::now();
+  log_.warning("The table was changed by somebody else; repaired",
+               {{"differences", differences->count}});
+  for (const std::string& line : differences->lines) log_.warning("Differed", {{"what", line}});
 }
 
 void Daemon::sync() {
   const ruleset::Change change = tracker_.ruleset().take_change();
   if (change.empty()) return;
   const Result<apply::Applied> applied = engine_->apply(change, [this] { return desired(); });
+  monitor_->set_own_port(transport_->port_id());
   if (!applied) {
     retry_later(applied.error());
     return;
@@ -219,10 +263,14 @@ void Daemon::run_timers() {
   const auto now = Clock::now();
   if (retry_at_ && now >= *retry_at_) {
     retry_at_.reset();
-    if (const Status status = reconcile(); status)
+    if (const Status status = reconcile("Synced after a failure"); status)
       retry_interval_ = {};
     else
       retry_later(status.error());
+  }
+  if (repair_at_ && now >= *repair_at_) {
+    repair_at_.reset();
+    if (!retry_at_) repair();
   }
   if (collect_at_ && now >= *collect_at_) {
     collect_at_.reset();
@@ -235,8 +283,9 @@ void Daemon::run_timers() {
 
 int Daemon::milliseconds_to_next_timer() const {
   if (withheld_) return -1;
-  std::optional<Clock::time_point> next = collect_at_;
-  if (retry_at_ && (!next || *retry_at_ < *next)) next = retry_at_;
+  std::optional<Clock::time_point> next;
+  for (const auto& timer : {collect_at_, retry_at_, repair_at_})
+    if (timer && (!next || *timer < *next)) next = timer;
   if (!next) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - Clock::now());
   return static_cast<int>(std::max<std::int64_t>(0, left.count()));

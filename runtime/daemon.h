@@ -8,12 +8,15 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "compiler/ruleset/tracker.h"
 #include "compiler/snapshot/snapshot.h"
 #include "compiler/snapshot/string_pool.h"
 #include "runtime/apply/engine.h"
+#include "runtime/apply/monitor.h"
 #include "runtime/config/command_line.h"
 #include "runtime/log/log.h"
 #include "runtime/source/snapshot_file.h"
@@ -37,8 +40,10 @@ class Daemon {
   Status read_and_compile();
   Status check_golden() const;
   Status connect();
-  Status reconcile();
-  // Applies what changed in the ruleset; nothing is sent where nothing did.
+  Status reconcile(std::string_view message);
+  void repair();
+  void tell_once(const snapshot::Diagnostics& diagnostics);
+  // Applies what changed in the ruleset; sends nothing where nothing did.
   void sync();
   void sync_file();
   void run_timers();
@@ -55,6 +60,10 @@ class Daemon {
   ruleset::Tracker tracker_;
   std::unique_ptr<apply::Transport> transport_;
   std::optional<apply::Engine> engine_;
+  std::optional<apply::Monitor> monitor_;
+  std::set<std::string> told_;  // of the input, at the last reading: each thing is said once
+  std::optional<Clock::time_point> repair_at_;   // somebody touched the table
+  Clock::time_point repaired_at_{};
   std::optional<Clock::time_point> collect_at_;  // chains that nothing points at any more go
   std::optional<Clock::time_point> retry_at_;    // after a failure
   Clock::duration retry_interval_{};

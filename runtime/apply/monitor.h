@@ -1,0 +1,41 @@
+// Notices when somebody else changes our table.
+//
+// nf_tables tells a multicast group about every object of every transaction in the network
+// namespace. What we caused ourselves is dropped by a filter in the kernel, so that a large load of
+// ours does not fill the queue; of the rest only names of tables are looked at, so that foreign
+// transactions by the hundred cost next to nothing. Where notifications were lost, the table counts
+// as changed: reading it back tells. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "compiler/types/error.h"
+#include "runtime/apply/netlink_socket.h"
+
+namespace kproxy::apply {
+
+class Monitor {
+ public:
+  // Of the calling thread's network namespace. What the socket with `own_port` sends is not noticed.
+  static Result<Monitor> open(std::uint32_t own_port);
+
+  // Readable when there may be something.
+  int file_descriptor() const { return socket_->file_descriptor(); }
+
+  // Takes all notifications there are; returns whether any was about our table.
+  bool table_was_touched();
+
+  // The socket to pass over is another one now.
+  void set_own_port(std::uint32_t own_port);
+
+ private:
+  explicit Monitor(std::unique_ptr<NetlinkSocket> socket);
+
+  std::unique_ptr<NetlinkSocket> socket_;
+  std::uint32_t own_port_ = 0;
+  std::vector<std::uint8_t> received_;
+};
+
+}  // namespace kproxy::apply
