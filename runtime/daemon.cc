@@ -8,13 +8,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "compiler/ruleset/render.h"
 #include "compiler/ruleset/text_diff.h"
 #include "runtime/apply/kernel_features.h"
+#include "runtime/config/text_file.h"
 #include "runtime/kernel/kube_proxy_tables.h"
 
 namespace kproxy {
@@ -57,14 +56,6 @@ class StopSignals {
  private:
   int fd_ = -1;
 };
-
-Result<std::string> text_of_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file) return Error{path, std::string("cannot be read: ") + std::strerror(errno), ""};
-  return std::move(text).str();
-}
 
 }  // namespace
 
@@ -174,7 +165,7 @@ Status Daemon::read_and_compile() {
 
 Status Daemon::check_golden() const {
   if (settings_.golden.empty()) return ok_status();
-  const Result<std::string> golden = text_of_file(settings_.golden);
+  const Result<std::string> golden = config::read_text(settings_.golden);
   if (!golden) return golden.error();
   std::string text;
   ruleset::render(tracker_.ruleset(), [&](std::string_view piece) { text += piece; });

@@ -1,15 +1,11 @@
 #include "runtime/config/command_line.h"
 
-#include <errno.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstring>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "compiler/options/flags.h"
+#include "runtime/config/text_file.h"
 
 namespace kproxy::config {
 namespace {
@@ -28,14 +24,6 @@ It may be written in place, replaced by rename, or mounted from a ConfigMap.
 
 Exit status: 0 done; 1 an error, or a difference from the file given with --golden.
 Of verify, as of diff(1): 0 the same, 1 different, 2 trouble.)";
-
-Result<std::string> read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file) return Error{path, std::string("cannot be read: ") + std::strerror(errno), ""};
-  return std::move(text).str();
-}
 
 }  // namespace
 
