@@ -1,5 +1,6 @@
 #include "compiler/kpcompile/command_line.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "compiler/kpcompile/output.h"

@@ -1,12 +1,15 @@
 // What the commands' command lines have in common: parsing, --help, --version, wrong usage.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "compiler/kpcompile/command.h"
+
+namespace CLI {
+class App;
+}
 
 namespace kproxy::kpcompile {
 

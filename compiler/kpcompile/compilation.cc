@@ -1,10 +1,11 @@
 #include "compiler/kpcompile/compilation.h"
 
+#include <CLI/CLI.hpp>
 #include <utility>
 
 #include "compiler/kpcompile/input.h"
-#include "compiler/ruleset/build.h"
 #include "compiler/ruleset/render.h"
+#include "compiler/ruleset/tracker.h"
 
 namespace kproxy::kpcompile {
 
@@ -65,19 +66,20 @@ bool Compiler::load(InputFile& file, Cluster& cluster) const {
 
 std::optional<Compilation> Compiler::build(const options::Options& options, Cluster cluster) const {
   Errors warnings;
-  Result<ruleset::Ruleset> ruleset = ruleset::build(options, cluster.snapshot, warnings);
+  ruleset::Tracker tracker(options);
+  const Status compiled = tracker.update(cluster.snapshot, warnings);
   diagnostics_.warnings(warnings);
-  if (!ruleset) {
-    diagnostics_.error(ruleset.error());
+  if (!compiled) {
+    diagnostics_.error(compiled.error());
     return std::nullopt;
   }
-  diagnostics_.warnings(ruleset->conflicts());
+  ruleset::Ruleset ruleset = std::move(tracker.ruleset());
+  diagnostics_.warnings(ruleset.conflicts());
   if (strict_ && diagnostics_.count() != 0) {
     diagnostics_.error({"", "the above is not accepted", "--strict was given"});
     return std::nullopt;
   }
-  return Compilation{std::move(cluster.names), std::move(cluster.snapshot),
-                     std::move(ruleset).value()};
+  return Compilation{std::move(cluster.names), std::move(cluster.snapshot), std::move(ruleset)};
 }
 
 std::string Compiler::render(const Compilation& compilation) {

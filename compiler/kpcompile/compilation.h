@@ -1,7 +1,6 @@
 // From the files on a command line to a Ruleset: decode, snapshot, compile.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,10 @@
 #include "compiler/ruleset/ruleset.h"
 #include "compiler/snapshot/snapshot.h"
 #include "compiler/snapshot/string_pool.h"
+
+namespace CLI {
+class App;
+}
 
 namespace kproxy::kpcompile {
 

@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "compiler/kpcompile/command_line.h"
 #include "compiler/kpcompile/compare.h"
 #include "compiler/kpcompile/compilation.h"

@@ -1,5 +1,7 @@
 #include "compiler/explain/explain.h"
 
+#include <CLI/CLI.hpp>
+
 #include "compiler/kpcompile/command_line.h"
 #include "compiler/kpcompile/compilation.h"
 #include "compiler/kpcompile/flows.h"

@@ -125,16 +125,16 @@ Answer Conversation::transact(const Batch& batch) {
 
 Ending Conversation::dump(std::uint16_t type, std::uint8_t family, Bytes attributes,
                           const OnReply& on_reply) {
-  return ask(type, NLM_F_DUMP, family, attributes, on_reply);
+  return ask(type, NLM_F_DUMP, family, attributes, on_reply, 0);
 }
 
 Ending Conversation::get(std::uint16_t type, std::uint8_t family, Bytes attributes,
-                         const OnReply& on_reply) {
-  return ask(type, 0, family, attributes, on_reply);
+                         const OnReply& on_reply, std::size_t objects) {
+  return ask(type, 0, family, attributes, on_reply, objects);
 }
 
 Ending Conversation::ask(std::uint16_t type, std::uint16_t flags, std::uint8_t family,
-                         Bytes attributes, const OnReply& on_reply) {
+                         Bytes attributes, const OnReply& on_reply, std::size_t objects) {
   const std::uint32_t sequence = next_sequence_++;
   request_.clear();
   const nlmsghdr header{.nlmsg_len = static_cast<std::uint32_t>(kHeaders + attributes.size()),
@@ -175,7 +175,7 @@ Ending Conversation::ask(std::uint16_t type, std::uint16_t flags, std::uint8_t f
       on_reply(Reply{static_cast<std::uint16_t>(message->header.nlmsg_type & 0xff),
                      reply.nfgen_family, message->bytes.subspan(kHeaders),
                      reinterpret_cast<const nlmsghdr*>(message->bytes.data())});
-      if ((flags & NLM_F_DUMP) == 0) return ending;  // one question, one answer
+      if ((flags & NLM_F_DUMP) == 0 && --objects == 0) return ending;
     }
     if (reader.broken()) return fail(EPROTO);
   }

@@ -58,8 +58,9 @@ class Conversation {
   using OnReply = std::function<void(const Reply&)>;
   // All objects that a NFT_MSG_GET.. message lists; its attributes narrow the choice.
   Ending dump(std::uint16_t type, std::uint8_t family, Bytes attributes, const OnReply& on_reply);
-  // One object.
-  Ending get(std::uint16_t type, std::uint8_t family, Bytes attributes, const OnReply& on_reply);
+  // One object; or as many as the attributes name, until one is not there (ENOENT).
+  Ending get(std::uint16_t type, std::uint8_t family, Bytes attributes, const OnReply& on_reply,
+             std::size_t objects = 1);
 
   // The number of transactions that were committed in the network namespace, by whomever.
   std::optional<std::uint32_t> generation();
@@ -68,7 +69,7 @@ class Conversation {
 
  private:
   Ending ask(std::uint16_t type, std::uint16_t flags, std::uint8_t family, Bytes attributes,
-             const OnReply& on_reply);
+             const OnReply& on_reply, std::size_t objects);
 
   Transport& transport_;
   std::uint32_t next_sequence_ = 1;

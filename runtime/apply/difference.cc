@@ -32,6 +32,7 @@ class Comparison {
     }
     compare_sets();
     compare_chains();
+    result_.structure = !result_.none();
     if (result_.replace_table) {
       result_.change = {};
       return std::move(result_);
@@ -149,10 +150,18 @@ class Comparison {
       result_.change.erase.push_back(element);
   }
 
+  // Elements of confirmed sets are known to be as wanted, but for what is lacking and differing.
   void compare_elements() {
+    for (const Element& element : kernel_.differing) unwanted(element);
+    for (const Element& element : kernel_.lacking) missing(element);
     auto have = kernel_.elements.begin();
     auto want = desired_.elements.begin();
     while (have != kernel_.elements.end() || want != desired_.elements.end()) {
+      if (want != desired_.elements.end() && kernel_.confirmed.contains(want->set)) {
+        const auto confirmed = desired_.of(want->set);
+        want += static_cast<std::ptrdiff_t>(confirmed.size());
+        continue;
+      }
       const bool have_first = want == desired_.elements.end() ||
                               (have != kernel_.elements.end() && ruleset::key_less(*have, *want));
       const bool want_first =

@@ -12,18 +12,14 @@
 #include <vector>
 
 #include "compiler/ruleset/change.h"
+#include "runtime/apply/desired.h"
 #include "runtime/apply/read_back.h"
 
 namespace kproxy::apply {
 
-// What the kernel should have.
-struct Desired {
-  ruleset::Structure structure;
-  std::vector<ruleset::Element> elements;  // in the order of key_less()
-};
-
 struct Differences {
   bool no_table = false;       // it is not there, or made dormant
+  bool structure = false;      // something differs besides elements
   bool replace_table = false;  // it cannot become what it should be; `change` is then empty
   ruleset::Change change{};    // elements of prefix sets are not in it, but:
   std::vector<ruleset::SetRef> rewrite{};   // prefix sets to be written whole

@@ -265,6 +265,21 @@ void put_elements(Batch& batch, ElementMessage message, std::span<const Element>
   }
 }
 
+void put_keys(MessageBuffer& request, std::span<const Element> elements,
+              const ruleset::OwnerNames& owners) {
+  request.put_string(NFTA_SET_ELEM_LIST_TABLE, ruleset::kTable);
+  request.put_string(NFTA_SET_ELEM_LIST_SET, name(elements.front().set, owners));
+  const std::size_t list = request.begin_nest(NFTA_SET_ELEM_LIST_ELEMENTS);
+  ChainNames no_chains(owners);  // keys have none
+  for (const Element& element : elements) {
+    std::uint8_t* at = request.reserve(kElementRoom);
+    Writer writer(at);
+    put_element(writer, element, false, no_chains);
+    request.advance(static_cast<std::size_t>(writer.at() - at));
+  }
+  request.end_nest(list);
+}
+
 void put_flush(Batch& batch, std::string_view set_name) {
   batch.begin_message(NFT_MSG_DELSETELEM, 0);
   batch.attributes().put_string(NFTA_SET_ELEM_LIST_TABLE, ruleset::kTable);

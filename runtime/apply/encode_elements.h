@@ -31,6 +31,12 @@ void put_elements(Batch& batch, ElementMessage message, std::span<const ruleset:
 void put_prefix_set(Batch& batch, const ruleset::SetRef& set,
                     std::span<const ruleset::Element> elements, const ruleset::OwnerNames& owners);
 
+// Asks for elements of one set by their keys (attributes of NFT_MSG_GETSETELEM); few enough for one
+// message.
+inline constexpr std::size_t kMaxKeys = 512;
+void put_keys(MessageBuffer& request, std::span<const ruleset::Element> elements,
+              const ruleset::OwnerNames& owners);
+
 // Deletes an element that is no element of ours by the attributes of its key (as the kernel listed
 // them).
 void put_foreign_erase(Batch& batch, std::string_view set_name, Bytes key_attributes);

@@ -212,10 +212,10 @@ Result<Differences> Engine::compare(const Desired& desired) {
   const std::vector<Element> except(rejected_.begin(), rejected_.end());
   std::optional<Differences> before;
   for (int i = 0; i < kMaxReads; ++i) {
-    auto state = read_table(conversation_, owners_);
+    auto state = read_table(conversation_, owners_, &desired);
     if (!state) return state.error();
     Differences now = difference(*state, desired, owners_, except);
-    const bool certain = !state->present || now.none();
+    const bool certain = !state->present || now.none() || (state->exact && !now.structure);
     if (certain || (before && before->count == now.count && before->lines == now.lines)) return now;
     before = std::move(now);
   }

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 
+#include "runtime/apply/encode_elements.h"
 #include "runtime/apply/encode_rule.h"
 
 namespace kproxy::apply {
@@ -19,6 +20,7 @@ using ruleset::SetKind;
 using ruleset::SetRef;
 
 constexpr int kAttempts = 3;
+constexpr std::size_t kMaxLacking = 64;  // of one set, found by asking for each element
 
 Error read_error(std::string_view what, int error) {
   return Error{"table inet " + std::string(ruleset::kTable),
@@ -44,8 +46,8 @@ Ending list_elements(Conversation& conversation, std::string_view set_name, OnEl
 // One attempt at reading the table. Each part returns an errno, 0 if all is read.
 class TableReader {
  public:
-  TableReader(Conversation& conversation, ruleset::OwnerNames& owners)
-      : conversation_(conversation), owners_(owners), chain_refs_(owners) {
+  TableReader(Conversation& conversation, ruleset::OwnerNames& owners, const Desired* desired)
+      : conversation_(conversation), owners_(owners), desired_(desired), chain_refs_(owners) {
     of_table_.put_string(NFTA_TABLE_NAME, ruleset::kTable);  // the same number in all requests
   }
 
@@ -80,7 +82,8 @@ class TableReader {
                 if (!name) return;
                 KernelSet set{.name = std::string(name->string()),
                               .ref = ruleset::parse_set_name(name->string(), owners_),
-                              .attributes = read_set_attributes(reply.attributes)};
+                              .attributes = read_set_attributes(reply.attributes),
+                              .count = read_count(reply.attributes)};
                 state_.sets.push_back(std::move(set));
               })
         .error;
@@ -89,11 +92,12 @@ class TableReader {
   int read_elements() {
     for (const KernelSet& set : state_.sets) {
       if (!set.ref || ruleset::is_written_by_kernel(set.ref->kind)) continue;
-      ElementDecoder decoder(*set.ref, chain_refs_, state_.elements, state_.foreign);
-      const Ending ending = list_elements(conversation_, set.name,
-                                          [&](Bytes attributes) { decoder.add(attributes); });
-      if (ending.error != 0) return ending.error;
-      decoder.finish();
+      if (desired_ != nullptr && set.count && !ruleset::traits(*set.ref).interval) {
+        const std::optional<bool> confirmed = confirm(set);
+        if (!confirmed) return error_;
+        if (*confirmed) continue;
+      }
+      if (const int error = list(set); error != 0) return error;
     }
     return 0;
   }
@@ -107,6 +111,63 @@ class TableReader {
   bool present() const { return state_.present; }
 
  private:
+  int list(const KernelSet& set) {
+    const std::size_t elements = state_.elements.size(), foreign = state_.foreign.size();
+    ElementDecoder decoder(*set.ref, chain_refs_, state_.elements, state_.foreign);
+    const Ending ending = list_elements(conversation_, set.name,
+                                        [&](Bytes attributes) { decoder.add(attributes); });
+    decoder.finish();
+    // Sets of intervals are small and come in one piece.
+    const std::size_t listed =
+        state_.elements.size() - elements + state_.foreign.size() - foreign;
+    if (!ruleset::traits(*set.ref).interval && set.count != listed) state_.exact = false;
+    return ending.error;
+  }
+
+  // Asks for the desired elements by their keys. Whether that told all about the set; nothing if it
+  // could not be asked.
+  std::optional<bool> confirm(const KernelSet& set) {
+    const std::span<const Element> wanted = desired_->of(*set.ref);
+    std::vector<Element> lacking, differing, have;
+    std::vector<ForeignElement> foreign;
+    for (std::size_t next = 0; next < wanted.size();) {
+      const auto keys = wanted.subspan(next, std::min(wanted.size() - next, kMaxKeys));
+      MessageBuffer request;
+      put_keys(request, keys, owners_);
+      have.clear();
+      ElementDecoder decoder(*set.ref, chain_refs_, have, foreign);
+      const Ending ending = conversation_.get(
+          NFT_MSG_GETSETELEM, NFPROTO_INET, request.bytes(),
+          [&](const Reply& reply) {
+            const auto list = find(reply.attributes, NFTA_SET_ELEM_LIST_ELEMENTS);
+            const auto element = list ? AttributeReader(list->value).next() : std::nullopt;
+            if (element) decoder.add(element->value);
+          },
+          keys.size());
+      if (ending.error != 0 && ending.error != ENOENT) {
+        error_ = ending.error;
+        return std::nullopt;
+      }
+      // The answers come in the order of the keys, up to one that is not there.
+      if (!foreign.empty() || have.size() > keys.size()) return false;
+      for (std::size_t i = 0; i < have.size(); ++i) {
+        if (have[i] == keys[i]) continue;
+        if (!ruleset::same_key(have[i], keys[i])) return false;
+        differing.push_back(have[i]);
+        lacking.push_back(keys[i]);
+      }
+      next += have.size();
+      if (ending.error == ENOENT) lacking.push_back(wanted[next++]);
+      // Many questions for few answers: a list is the better way.
+      if (lacking.size() > kMaxLacking) return false;
+    }
+    if (*set.count != wanted.size() + differing.size() - lacking.size()) return false;
+    state_.confirmed.insert(*set.ref);
+    state_.lacking.insert(state_.lacking.end(), lacking.begin(), lacking.end());
+    state_.differing.insert(state_.differing.end(), differing.begin(), differing.end());
+    return true;
+  }
+
   void add_chain(const Reply& reply) {
     const auto table = find(reply.attributes, NFTA_CHAIN_TABLE);
     const auto name = find(reply.attributes, NFTA_CHAIN_NAME);
@@ -144,6 +205,8 @@ class TableReader {
 
   Conversation& conversation_;
   ruleset::OwnerNames& owners_;
+  const Desired* const desired_;
+  int error_ = 0;  // of confirm()
   ChainRefs chain_refs_;
   MessageBuffer of_table_;
   KernelState state_;
@@ -152,7 +215,8 @@ class TableReader {
 
 }  // namespace
 
-Result<KernelState> read_table(Conversation& conversation, ruleset::OwnerNames& owners) {
+Result<KernelState> read_table(Conversation& conversation, ruleset::OwnerNames& owners,
+                               const Desired* desired) {
   struct Part {
     std::string_view what;
     int (TableReader::*read)();
@@ -163,7 +227,7 @@ Result<KernelState> read_table(Conversation& conversation, ruleset::OwnerNames& 
                              {"elements", &TableReader::read_elements}};
   Error error;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    TableReader reader(conversation, owners);
+    TableReader reader(conversation, owners, desired);
     if (const int code = reader.read_table(); code != 0) {
       error = read_error("presence", code);
       if (code == EPERM) break;

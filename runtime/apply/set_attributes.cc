@@ -8,6 +8,8 @@
 namespace kproxy::apply {
 namespace {
 
+constexpr std::uint16_t kSetCount = 20;  // NFTA_SET_COUNT, which older headers do not have
+
 using Type = ruleset::SetTraits::Type;
 
 // nft's own numbers of types; a concatenation has six bits for each part. A slot is of the type
@@ -242,6 +244,12 @@ SetAttributes read_set_attributes(Bytes attributes) {
   // The kernel shows a verdict's size, which nobody chose.
   if (set.data_type == NFT_DATA_VERDICT) set.data_length = 0;
   return set;
+}
+
+std::optional<std::uint32_t> read_count(Bytes attributes) {
+  const auto count = find(attributes, kSetCount);
+  if (!count || count->value.size() != sizeof(std::uint32_t)) return std::nullopt;
+  return count->be32();
 }
 
 }  // namespace kproxy::apply

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "compiler/ruleset/structure.h"
@@ -34,5 +35,7 @@ void put(MessageBuffer& message, const SetAttributes& set, std::uint32_t id);
 
 // Reads attributes of NFT_MSG_NEWSET.
 SetAttributes read_set_attributes(Bytes attributes);
+// How many elements the set has, where the kernel tells.
+std::optional<std::uint32_t> read_count(Bytes attributes);
 
 }  // namespace kproxy::apply

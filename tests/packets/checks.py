@@ -17,7 +17,7 @@ class Checks:
 
     def __init__(self, world, explain):
         self.world, self.explain = world, explain
-        self.held = collections.defaultdict(list)  # (sender, target, protocol, family) -> [(Client, Seen)]
+        self.held = collections.defaultdict(list)  # connection() -> [(Client, Seen)]
         self.given = {}  # (source, Service, protocol, port, family) -> endpoint
         self.room = asyncio.Semaphore(48)
 
@@ -45,7 +45,8 @@ class Checks:
         if kind == "endpoints":
             return await self.spread(case)
         patience = QUIET_SECONDS if kind == "drop" else PATIENCE_SECONDS
-        seen = await asyncio.gather(*(self.attempt(case, source, patience) for source in self.sources(case)[:FEW]))
+        seen = await asyncio.gather(*(self.attempt(case, source, patience)
+                                      for source in self.sources(case)[:FEW]))
         wanted = {"drop": "silence", "reject": "reset" if case.protocol == "tcp" else "unreachable"}.get(kind)
         if wanted:
             return [f"saw {one}, not {wanted}" for one in unique(seen) if one.kind != wanted]
@@ -88,7 +89,8 @@ class Checks:
         """New connections until every endpoint has answered; of many clients, one of each."""
         wanted, seen = self.wanted(case), []
         sources = self.sources(case)
-        while sources and (case.sender == "clients" or len(seen) < BATCH or {one.host for one in seen} < set(wanted)):
+        enough = len(sources) if case.sender == "clients" else BATCH
+        while sources and (len(seen) < enough or {one.host for one in seen} < set(wanted)):
             batch, sources = sources[:BATCH], sources[BATCH:]
             seen += await asyncio.gather(*(self.attempt(case, source) for source in batch))
             if any(one.kind != "answer" for one in seen):
@@ -128,13 +130,14 @@ class Checks:
 
     def wanted(self, case):
         """Who may answer, and whether masqueraded. An address of a host answers as the host."""
-        return {topology.host_of(name): masqueraded for name, masqueraded in case.outcome.masquerade.items()}
+        masquerade = case.outcome.masquerade
+        return {topology.host_of(name): masqueraded for name, masqueraded in masquerade.items()}
 
     def key(self, case, source):
-        return source, case.service.name if case.service else case.target, case.protocol, case.answering_port, case.family
+        return source, case.service.name, case.protocol, case.answering_port, case.family
 
     def remember(self, case, seen):
-        if seen.kind == "answer":
+        if seen.kind == "answer" and case.service:
             self.given[self.key(case, seen.source_asked)] = seen.host
 
     def wrong_answer(self, case, seen, wanted, port):
@@ -148,12 +151,15 @@ class Checks:
         if wanted[seen.host]:
             allowed = topology.masquerade_sources(seen.host)
             return [] if seen.source in allowed else [f"{seen}: not masqueraded"]
-        return [] if seen.source == seen.source_asked else [f"{seen}: not the client's address {seen.source_asked}"]
+        if seen.source != seen.source_asked:
+            return [f"{seen}: not the client's address {seen.source_asked}"]
+        return []
 
     # --- explain
 
     async def explanation(self, case):
-        said = await self.explain.ask(case.sender, self.sources(case)[0], case.protocol, case.address, case.port)
+        said = await self.explain.ask(case.sender, self.sources(case)[0], case.protocol,
+                                      case.address, case.port)
         wanted = self.wanted_explanation(case)
         return [] if read_explanation(said) == wanted else [f"explain says {said!r}"]
 

@@ -1,6 +1,7 @@
 """One try: a client in some namespace sends to an address, and what comes of it."""
 
 import asyncio
+import errno
 import itertools
 import random
 import socket
@@ -11,8 +12,8 @@ import packet
 
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 
-# Ports of raw protocols, for which the kernel keeps no account. Each is used once in a long while: a
-# second INIT between the same ports would be a stray packet of the first's connection.
+# Source ports of what has no connections by itself: UDP, and raw protocols. Each is used once in a
+# long while, as conntrack takes a second packet between the same ports for one of the same flow.
 OWN_PORTS = itertools.cycle(range(1024, 65536))
 
 
@@ -50,10 +51,23 @@ class Client:
         }[protocol]
         self.sock = namespace.socket(FAMILY[family], kind, number)
         self.raw = kind == socket.SOCK_RAW
-        self.own_port = next(OWN_PORTS)  # of raw protocols; others ask the kernel
+        self.own_port = next(OWN_PORTS)
         packet.report_errors(self.sock)
-        if source:
+        if protocol == "udp":
+            self.bind_own_port(source)
+        elif source:
             self.sock.bind((source, 0))
+
+    def bind_own_port(self, source):
+        for _ in range(100):
+            try:
+                self.sock.bind((source, self.own_port))
+                return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:  # a server's
+                    raise
+                self.own_port = next(OWN_PORTS)
+        raise OSError(errno.EADDRINUSE, "no source port is free")
 
     def __enter__(self):
         return self
@@ -81,14 +95,15 @@ class Client:
         icmp = packet.icmp_error(self.sock)
         if icmp:
             return Seen(icmp[0])
-        return Seen("reset" if isinstance(error, (ConnectionRefusedError, ConnectionResetError)) else str(error))
+        refused = isinstance(error, (ConnectionRefusedError, ConnectionResetError))
+        return Seen("reset" if refused else str(error))
 
     async def first(self):
         if self.protocol == "tcp":
             await self.loop.sock_connect(self.sock, self.target)
         else:
             self.sock.connect((self.target[0], 0 if self.raw else self.target[1]))  # no packet yet
-        if not self.raw:
+        if self.protocol == "tcp":
             self.own_port = self.sock.getsockname()[1]
         return await (self.read_line() if self.protocol == "tcp" else self.exchange())
 

@@ -11,8 +11,8 @@ import json
 
 from topology import ADDRESSES, host_of
 
-KEYS = {"ports", "protocols", "families", "endpoints", "vip", "external", "node-port", "ip-mode", "itp", "etp",
-        "affinity", "ranges", "cluster-ip"}
+KEYS = {"ports", "protocols", "families", "endpoints", "cluster-ip", "vip", "external", "node-port",
+        "ip-mode", "itp", "etp", "affinity", "ranges"}
 
 
 # What the Node object lists: `kpcompile explain` knows the node's addresses from nowhere else.
@@ -92,7 +92,7 @@ class Service:
         }
         for port in self.ports:
             for protocol in self.protocols:
-                entry = {"name": f"{protocol}-{port}", "protocol": protocol.upper(), "port": port, "targetPort": 8000 + port}
+                entry = {"name": f"{protocol}-{port}", "protocol": protocol.upper(), "port": port}
                 if node_ports:
                     entry["nodePort"] = self.node_port(port)
                 spec["ports"].append(entry)
@@ -110,7 +110,11 @@ class Service:
         return {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"namespace": "default", "name": self.name, "creationTimestamp": f"2025-01-01T00:00:{self.number:02}Z"},
+            "metadata": {
+                "namespace": "default",
+                "name": self.name,
+                "creationTimestamp": f"2025-01-01T00:00:{self.number:02}Z",
+            },
             "spec": spec,
             "status": {"loadBalancer": {"ingress": ingress}},
         }
@@ -125,7 +129,11 @@ class Service:
         return {
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
-            "metadata": {"namespace": "default", "name": f"{self.name}-ipv{family}", "labels": {"kubernetes.io/service-name": self.name}},
+            "metadata": {
+                "namespace": "default",
+                "name": f"{self.name}-ipv{family}",
+                "labels": {"kubernetes.io/service-name": self.name},
+            },
             "addressType": f"IPv{family}",
             "ports": [{"name": f"{protocol}-{port}", "protocol": protocol.upper(), "port": 8000 + port}
                       for port in self.ports for protocol in self.protocols],
@@ -171,8 +179,12 @@ def snapshot(services, service_cidrs):
         node("node-b", "zone-b", ["10.244.2.0/24", "fd00:244:2::/64"], ["node-b"]),
     ]
     if service_cidrs:
-        items.append({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"},
-                      "spec": {"cidrs": service_cidrs}})
+        items.append({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "ServiceCIDR",
+            "metadata": {"name": "kubernetes"},
+            "spec": {"cidrs": service_cidrs},
+        })
     for service in services:
         items += service.objects()
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1) + "\n"

@@ -11,11 +11,12 @@ class Failed(Exception):
 
 
 async def output_of(command, text=None):
-    process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                                   stderr=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     output, errors = await process.communicate(text)
     if process.returncode != 0:
-        raise Failed(f"{' '.join(command)}: exit {process.returncode}: {errors.decode().strip()[-2000:]}")
+        raise Failed(f"{' '.join(command)}: exit {process.returncode}: "
+                     f"{errors.decode().strip()[-2000:]}")
     return output
 
 
@@ -29,16 +30,12 @@ class Kproxy:
         self.process = None
 
     async def apply(self):
-        if self.process is None:
-            await self.start()
-
-    async def start(self):
+        """Follows by itself, once started."""
+        if self.process is not None:
+            return
         with open(self.log, "a") as log:
-            self.process = await asyncio.create_subprocess_exec(*self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    async def restart(self):
-        await self.stop()
-        await self.start()
+            self.process = await asyncio.create_subprocess_exec(
+                *self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     async def stop(self):
         if self.process is None:
@@ -70,9 +67,6 @@ class Nft:
         text = await output_of(self.compile)
         await output_of(self.load, b"table inet kproxy\ndelete table inet kproxy\n" + text)
 
-    async def restart(self):
-        await self.apply()
-
     async def stop(self):
         pass
 
@@ -84,7 +78,8 @@ class Explain:
     """What `kpcompile explain` says; each question is asked once."""
 
     def __init__(self, kpcompile, folder):
-        self.command = [kpcompile, "explain", str(folder / "snapshot.json"), "--config", str(folder / "options.yaml")]
+        self.command = [kpcompile, "explain", str(folder / "snapshot.json"),
+                        "--config", str(folder / "options.yaml")]
         self.processes = asyncio.Semaphore(2)
         self.answers = {}
 

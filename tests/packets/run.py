@@ -66,21 +66,20 @@ class Run:
         return topology.run(["ip", "-n", self.world["node-a"].name, "-oneline", "address"])
 
     async def act(self, stage):
-        for word, *arguments in stage.actions:
-            if word == "wait":
-                await asyncio.sleep(*arguments)
-                continue
-            if word == "restart":
-                await self.program.restart()
+        if stage.restart:
+            await self.program.stop()
+        if stage.change or stage.restart:
             self.stage_count += 1
             self.write(stage)
             await self.program.apply()
             await self.ready()
+        await asyncio.sleep(stage.wait)
 
     def marker(self):
         """A Service that each snapshot has anew: once it answers, the snapshot is in force."""
-        return cluster.Service("snapshot-in-force", 0, {"protocols": "tcp", "endpoints": "a1", "cluster-ip":
-                               f"10.96.255.{self.stage_count},fd00:96::255:{self.stage_count}"})
+        address = f"10.96.255.{self.stage_count},fd00:96::255:{self.stage_count}"
+        keys = {"protocols": "tcp", "endpoints": "a1", "cluster-ip": address}
+        return cluster.Service("snapshot-in-force", 0, keys)
 
     def write(self, stage):
         text = cluster.snapshot([*stage.services.values(), self.marker()], stage.service_cidrs)
@@ -94,13 +93,15 @@ class Run:
         marker, end = self.marker(), time.monotonic() + READY_SECONDS
         for family in (4, 6):
             while True:
-                with Client(self.world["a2"], family, None, "tcp", marker.address("cluster-ip", family), 80) as client:
+                address = marker.address("cluster-ip", family)
+                with Client(self.world["a2"], family, None, "tcp", address, 80) as client:
                     seen = await client.connect(0.1)
                 if seen.host == "a1":
                     break
                 if time.monotonic() > end:
-                    raise program.Failed(f"snapshot {self.stage_count} is not in force after {READY_SECONDS} s "
-                                         f"(IPv{family}: {seen}): {self.program.tail()}")
+                    raise program.Failed(
+                        f"snapshot {self.stage_count} is not in force after {READY_SECONDS} s "
+                        f"(IPv{family}: {seen}): {self.program.tail()}")
                 await asyncio.sleep(0.02)
 
     async def check(self, cases):
@@ -180,8 +181,10 @@ def arguments():
                         help="nft: load what kpcompile prints, instead of running kproxy")
     parser.add_argument("--explain", action=argparse.BooleanOptionalAction, default=True,
                         help="compare `kpcompile explain` with the tables, too")
-    parser.add_argument("--keep", action="store_true", help="wait for Enter after each scenario, to look around")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show all rows, not just those that fail")
+    parser.add_argument("--keep", action="store_true",
+                        help="wait for Enter after each scenario, to look around")
+    parser.add_argument("-v", "--verbose", action="store_true",
+                        help="show all rows, not just those that fail")
     return parser.parse_args()
 
 
@@ -192,7 +195,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    for path in [options.kpcompile] * (options.explain or options.via == "nft") + [options.kproxy] * (options.via == "kproxy"):
+    needed = {options.kproxy if options.via == "kproxy" else options.kpcompile}
+    for path in needed | ({options.kpcompile} if options.explain else set()):
         if shutil.which(path) is None:
             sys.exit(f"run.py: there is no program {path}; give its path with --kproxy or --kpcompile")
     topology.remove_leftovers()

@@ -7,7 +7,7 @@ import re
 import cluster
 from topology import ADDRESSES, PODS, host_of
 
-PROTOCOLS = {"any": ("tcp", "udp", "sctp"), "tcp": ("tcp",), "udp": ("udp",), "sctp": ("sctp",), "icmp": ("icmp",)}
+PROTOCOLS = {"any": ("tcp", "udp", "sctp")} | {name: (name,) for name in ("tcp", "udp", "sctp", "icmp")}
 FRONTENDS = ("vip", "external", "node-port")
 SERVICE_CIDRS = ["10.96.0.0/16", "fd00:96::/64"]
 
@@ -66,7 +66,9 @@ class Case:
 class Stage:
     """What is done, and then the cases that hold."""
 
-    actions: list = dataclasses.field(default_factory=list)  # ("apply",), ("restart",), ("wait", seconds)
+    change: bool = False  # there are new services or service_cidrs
+    restart: bool = False  # a new process, that finds the change when it starts
+    wait: float = 0  # seconds, after all this
     services: dict = dataclasses.field(default_factory=dict)
     service_cidrs: list = dataclasses.field(default_factory=list)
     cases: list = dataclasses.field(default_factory=list)
@@ -92,39 +94,41 @@ class Scenario:
             except (ValueError, KeyError, IndexError) as mistake:
                 raise Mistake(f"{path}:{number}: {mistake}: {line.strip()}") from mistake
 
-    def stage(self, *action):
-        """The stage to do this in: a new one, if the last one already has cases."""
+    def stage(self):
+        """The stage to do something in: a new one, if the last one already has cases."""
         if not self.stages or self.stages[-1].cases:
             last = self.stages[-1] if self.stages else Stage(service_cidrs=SERVICE_CIDRS)
-            self.stages.append(Stage([], dict(last.services), last.service_cidrs))
-        stage = self.stages[-1]
-        if action and action not in stage.actions:
-            stage.actions.append(action)
-        return stage
+            self.stages.append(Stage(services=dict(last.services), service_cidrs=last.service_cidrs))
+        return self.stages[-1]
+
+    def changed(self):
+        self.stage().change = True
+        return self.stage()
 
     def read(self, number, line):
         word, *rest = line.split()
         if word == "service":
             self.service_count += 1
-            stage = self.stage("apply")
+            stage = self.changed()
             stage.services[rest[0]] = cluster.Service(rest[0], self.service_count, {}).changed(rest[1:])
         elif word == "change":
-            stage = self.stage("apply")
+            stage = self.changed()
             stage.services[rest[0]] = stage.services[rest[0]].changed(rest[1:])
         elif word == "remove":
-            del self.stage("apply").services[rest[0]]
+            del self.changed().services[rest[0]]
         elif word == "service-cidrs":
-            self.stage("apply").service_cidrs = rest
+            self.changed().service_cidrs = rest
         elif word == "restart":
-            self.stage("restart")
+            self.stage().restart = True
         elif word == "wait":
-            self.stage("wait", float(rest[0]))
+            self.stage().wait += float(rest[0])
         elif line == "needs daemon":
             self.needs_daemon = True
         else:
             columns = re.split(r"\s{2,}", line)
             if len(columns) != 5:
-                raise ValueError(f"{len(columns)} columns instead of 5 (from, protocols, to, outcome, clauses)")
+                raise ValueError(f"{len(columns)} columns instead of 5: "
+                                 "from, protocols, to, outcome, clauses")
             self.stages[-1].cases += self.cases(number, columns)
 
     def cases(self, number, columns):
@@ -137,8 +141,8 @@ class Scenario:
             for target in self.targets(targets):
                 for protocol, family in expand_protocols(protocols):
                     address, port, service, answering = self.resolve(target, family)
-                    made.append(Case(number, text, clauses, sender, protocol, family, target, address, port, service,
-                                     answering, read_outcome(outcome)))
+                    made.append(Case(number, text, clauses, sender, protocol, family, target,
+                                     address, port, service, answering, read_outcome(outcome)))
         return made
 
     def targets(self, text):

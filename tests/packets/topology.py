@@ -40,7 +40,16 @@ ADDRESSES = {
     "beyond.service-cidr": ("10.96.200.1", "fd00:96::200:1"),  # no ClusterIP, but of their range
     "beyond.elsewhere": ("10.98.200.1", "fd00:98::200:1"),
 }
-PODS = {"a1": "cali0001", "a2": "cali0002", "a3": "cali0003", "a4": "cni0", "b1": "eth-b1", "b2": "eth-b2", "b3": "eth-b3"}
+# Pods, and the interface of their node that each is behind.
+PODS = {
+    "a1": "cali0001",
+    "a2": "cali0002",
+    "a3": "cali0003",
+    "a4": "cni0",
+    "b1": "eth-b1",
+    "b2": "eth-b2",
+    "b3": "eth-b3",
+}
 for pod in PODS:
     subnet, number = "12"[pod[0] == "b"], "1" + pod[1]
     ADDRESSES[pod] = (f"10.244.{subnet}.{number}", f"fd00:244:{subnet}::{number}")
@@ -270,7 +279,8 @@ class Topology:
         lines = on("eth0", "node-b", lengths=(24, 64))
         for pod, device in PODS.items():
             if pod[0] == "b":
-                lines += [f"address add 10.244.2.1/32 dev {device}", f"address add fd00:244:2::1/128 dev {device} nodad"]
+                lines += [f"address add 10.244.2.1/32 dev {device}",
+                          f"address add fd00:244:2::1/128 dev {device} nodad"]
                 lines += [f"route add {width(address)} dev {device}" for address in ADDRESSES[pod]]
         self["node-b"].configure(lines + default_route("eth0", "node-a"))
 

@@ -156,9 +156,11 @@ BOOST_AUTO_TEST_CASE(one_fault_anywhere_in_a_restart) {
     Applying a;
     FaultyTransport faulty(*a.socket, c.call, c.fault, c.error);
     a.apply();
+    ruleset::Change tampering;
+    tampering.erase = {a.desired().elements.front()};
     int index = 0;
     for (; index < 1000; ++index) {
-      nft("delete element inet kproxy services4 { 10.96.0.1 . tcp . 80 }");
+      require(a.engine->apply(tampering, a.wanted()));
       apply::Engine engine(faulty, a.ruleset.owners());
       faulty.arm(index, 1);
       const auto applied = engine.reconcile(a.wanted());

@@ -1,0 +1,68 @@
+"""Packets see one ruleset or the next, never a mix of both."""
+
+import asyncio
+
+from daemon import SYNCED, number
+from node import frontends, service
+from traffic import Traffic
+
+COUNT, LONG_COUNT = 500, 10000
+OLD, NEW = {"a1:8080", "a2:8080"}, {"b1:8081", "b2:8081", "b3:8081"}
+
+
+def texts(node, first_number=1, count=12):
+    """Services, and two snapshots of them. Nothing is in both: neither endpoints, nor their number
+    (and thus verdicts), nor their ports; so that of a mix, something strange would come."""
+    def services(endpoints):
+        return [service(f"web-{n}", n, endpoints) for n in range(first_number, first_number + count)]
+    old, new = services("a1,a2"), services("b1,b2,b3")
+    return old, node.text(old), node.text(new).replace('"port": 8080', '"port": 8081')
+
+
+async def flips(node):
+    """Services flip between two groups of endpoints, each time in one transaction: no third outcome, no loss"""
+    services, old, new = texts(node)
+    node.replace(old)
+    daemon = await node.start()
+    count = LONG_COUNT if node.options.long else COUNT
+    begin = len(daemon.lines)
+    async with Traffic(node.world, "a3", frontends(*services)) as traffic:
+        await traffic.more(8)
+        for n in range(count):
+            since = len(daemon.lines)
+            node.replace(old if n % 2 else new)
+            await daemon.line(SYNCED, since)
+            await traffic.more(1)
+    node.expect_none(traffic.problems(OLD | NEW, least=count))
+    synced = [line for line in daemon.matching(SYNCED, begin) if number(line, "inserted")]
+    node.expect(len(synced) == count, f"{count} flips, but {len(synced)} times was anything inserted")
+    several = [line for line in synced if number(line, "transactions") != 1]
+    node.expect(not several, f"{len(several)} flips took not one transaction: {several[:1]}")
+    node.expect_none(f"logged: {line}" for line in daemon.matching("^[EW]")[:3])
+    await node.expect_verified("after the flips")
+    node.note(f"{count} flips of {len(services)} Services, {traffic.count} connections")
+
+
+async def in_a_row(node):
+    """The file changes again before the last change is applied: none of it shows, and the last one stays"""
+    services, old, new = texts(node)
+    node.replace(old)
+    daemon = await node.start()
+    async with Traffic(node.world, "a3", frontends(*services)) as traffic:
+        await traffic.more(8)
+        for n in range(400):
+            node.replace(old if n % 2 else new)
+            if n % 20 == 0:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0)
+        node.write([*services])
+        await node.in_force()
+    node.expect_none(traffic.problems(OLD | NEW))
+    async with Traffic(node.world, "a3", frontends(*services)) as traffic:
+        await traffic.more(50)
+    node.expect_none(traffic.problems(OLD))
+    node.expect_none(f"logged: {line}" for line in daemon.matching("^[EW]")[:3])
+    await node.expect_verified("after the changes")
+
+
+TESTS = [flips, in_a_row]

@@ -1,0 +1,141 @@
+"""kproxy is killed at random moments: no connection fails, and the next one carries on."""
+
+import asyncio
+import contextlib
+import random
+import time
+
+from node import bulk, frontends, service
+from traffic import Traffic
+import atomic
+
+COUNT, LONG_COUNT = 25, 200
+LOADS, LONG_LOADS = 6, 40
+BULK, LONG_BULK = 2000, 20000
+MOST_SECONDS = 0.25  # of life under a changing load
+
+
+def counts(node):
+    seed = random.randrange(1 << 32)
+    node.note(f"random seed {seed}")
+    return random.Random(seed), *((LONG_COUNT, LONG_LOADS, LONG_BULK) if node.options.long else (COUNT, LOADS, BULK))
+
+
+@contextlib.asynccontextmanager
+async def changing(node, texts):
+    """The file changes all the time."""
+    async def change():
+        n = 0
+        while True:
+            node.replace(texts[n % len(texts)])
+            n += 1
+            await asyncio.sleep(0.005)
+    task = asyncio.create_task(change())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def under_a_changing_load(node):
+    """Killed while the file changes, also as it starts: no connection fails; then the kernel equals the compile"""
+    rng, count, _, _ = counts(node)
+    services, old, new = atomic.texts(node)
+    # Now and then there are more Services, and one fewer.
+    more = node.text([*services[1:], *(service(f"more-{n}", 1, "a1,b1", cluster_ip=f"10.96.99.{n},fd00:96::99:{n}")
+                                       for n in range(60))])
+    node.replace(old)
+    began = time.monotonic()
+    daemon = await node.start()
+    start_seconds = time.monotonic() - began
+    kills = within_start = 0
+    # web-1 comes and goes; new connections run through the others.
+    async with Traffic(node.world, "a3", frontends(*services[1:])) as traffic:
+        await traffic.more(8)
+        while kills < count:
+            async with changing(node, [old, new, more, new]):
+                await asyncio.sleep(rng.uniform(0, MOST_SECONDS))
+                await daemon.kill()
+                kills += 1
+                for _ in range(rng.randrange(3)):
+                    daemon = await node.launch()
+                    await asyncio.sleep(rng.uniform(0, 1.2 * start_seconds))
+                    await daemon.kill()
+                    kills, within_start = kills + 1, within_start + 1
+            daemon = await node.start()
+            if not await node.expect_verified(f"after kill {kills}"):
+                break
+            await traffic.more(3)
+    node.expect_none(traffic.problems(atomic.OLD | atomic.NEW))
+    node.note(f"killed {kills} times, {within_start} of them within the start ({1000 * start_seconds:.0f} ms), "
+              f"{traffic.count} connections")
+
+
+async def within_a_first_load(node):
+    """Killed within a large first load: what is hooked is complete, and the next start completes the rest"""
+    rng, _, loads, size = counts(node)
+    node.replace(node.text(bulk(size)))
+    began = time.monotonic()
+    daemon = await node.start()
+    load_seconds = time.monotonic() - began
+    await daemon.kill()
+    states = {"nothing yet": 0, "begun": 0, "complete": 0}
+    for n in range(loads):
+        await node.nft("delete table inet kproxy")
+        daemon = await node.launch()
+        # The later half of it is the kernel's.
+        await asyncio.sleep(rng.uniform(0.3, 1.05) * load_seconds)
+        await daemon.kill()
+        table = await node.run("nft", "-t", "list", "table", "inet", "kproxy")
+        if table.status != 0:
+            states["nothing yet"] += 1
+        elif " hook " not in table.output:
+            states["begun"] += 1
+        else:
+            states["complete"] += 1
+            await node.expect_verified(f"load {n} was killed, and left the table hooked")
+        daemon = await node.start()
+        await node.expect_verified(f"after load {n} was killed")
+        await daemon.kill()
+    node.note(f"{size} Services, {load_seconds:.2f} s from start to ready; killed {loads} times, which left: {states}")
+
+
+async def within_a_large_change(node):
+    """Killed within a large change: it is applied whole or not at all, and no connection fails"""
+    rng, _, loads, size = counts(node)
+    services, old, _ = atomic.texts(node)
+    large = node.text([*services, *bulk(size)])
+    before, after = node.folder / "before.json", node.folder / "after.json"
+    before.write_text(old)
+    after.write_text(large)
+    node.replace(old)
+    began, daemon = time.monotonic(), await node.start()
+    start_seconds = time.monotonic() - began
+    began, since = time.monotonic(), len(daemon.lines)
+    node.replace(large)
+    await daemon.line('"Synced"', since)
+    change_seconds = time.monotonic() - began
+    states = {"before": 0, "after": 0}
+    async with Traffic(node.world, "a3", frontends(*services), workers=2) as traffic:
+        for n in range(loads):
+            node.replace(old)
+            if daemon.running:
+                await daemon.kill()
+            daemon = await node.start()
+            node.replace(large)
+            await asyncio.sleep(rng.uniform(0.3, 1.05) * change_seconds)
+            await daemon.kill()
+            for name, file in (("before", before), ("after", after)):
+                if (await node.kproxy("verify", "--snapshot", file, "--config", node.configuration)).status == 0:
+                    states[name] += 1
+                    break
+            else:
+                node.expect(False, f"change {n} was killed, and left neither what was before nor what was to come")
+    node.expect_none(traffic.problems(atomic.OLD))
+    node.note(f"{size} Services more, {change_seconds:.2f} s (start: {start_seconds:.2f} s); killed {loads} times, "
+              f"which left: {states}; {traffic.count} connections")
+
+
+TESTS = [under_a_changing_load, within_a_first_load, within_a_large_change]

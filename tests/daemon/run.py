@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""kproxy as a process, and what may be done to it: killed, restarted, tampered with, misused. Each
+subject is a file beside this one; its TESTS are functions, whose first line says what must hold.
+Needs root, iproute2 and nft; makes its own network namespaces and removes them."""
+
+import argparse
+import asyncio
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(1, str(HERE.parent / "packets"))
+
+import program
+import topology
+
+import atomic
+import kill
+import newer_nft
+import node
+import operator_errors
+import restart
+import takeover
+import tamper
+
+SUBJECTS = [operator_errors, restart, atomic, kill, tamper, takeover, newer_nft]
+TEST_SECONDS, LONG_TEST_SECONDS = 120, 1800
+MOST_PROBLEMS = 12  # to show of a test
+
+
+async def run_test(test, world, options):
+    """(problems, notes)"""
+    with tempfile.TemporaryDirectory(prefix="kproxy-daemon-") as folder:
+        os.chmod(folder, 0o755)  # for tests that run as somebody else
+        async with node.Node(world, options, pathlib.Path(folder)) as one:
+            try:
+                await asyncio.wait_for(test(one), LONG_TEST_SECONDS if options.long else TEST_SECONDS)
+            except program.Failed as failed:
+                one.problems.append(str(failed))
+            except asyncio.TimeoutError:
+                one.problems.append("the test did not end in time")
+            return one.problems, one.notes
+
+
+async def run_all(subjects, options):
+    watcher = asyncio.PidfdChildWatcher()  # no thread for each process
+    watcher.attach_loop(asyncio.get_running_loop())
+    asyncio.set_child_watcher(watcher)
+    passed = failed = 0
+    for subject in subjects:
+        print(f"{subject.__name__}: {subject.__doc__.splitlines()[0]}")
+        with topology.Topology() as world:
+            for test in subject.TESTS:
+                if options.test and test.__name__ not in options.test:
+                    continue
+                began, title = time.monotonic(), test.__doc__.splitlines()[0]
+                try:
+                    problems, notes = await run_test(test, world, options)
+                except newer_nft.Skipped as skipped:
+                    print(f"  SKIPPED {test.__name__}: {title}\n          {skipped}", flush=True)
+                    continue
+                passed, failed = passed + (not problems), failed + bool(problems)
+                if problems or options.verbose:
+                    print(f"  {'FAIL' if problems else 'ok  '} {test.__name__}: {title} ({time.monotonic() - began:.1f} s)")
+                for problem in problems[:MOST_PROBLEMS]:
+                    print(f"         {problem}")
+                if len(problems) > MOST_PROBLEMS:
+                    print(f"         ... and {len(problems) - MOST_PROBLEMS} more")
+                for note in notes if options.verbose else []:
+                    print(f"       - {note}")
+                sys.stdout.flush()
+    print(f"{passed} passed, {failed} failed")
+    return failed == 0 and passed > 0
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kproxy", default="kproxy", help="the daemon (default: from PATH)")
+    parser.add_argument("--kpcompile", default="kpcompile", help="the compiler (default: from PATH)")
+    parser.add_argument("--subject", action="append", choices=[one.__name__ for one in SUBJECTS],
+                        help="only this one; may be repeated")
+    parser.add_argument("--test", action="append", help="only the test of this name; may be repeated")
+    parser.add_argument("--long", action="store_true", help="the full counts; takes about half an hour")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell of tests that pass, and what was measured")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    if os.geteuid() != 0:
+        sys.exit("run.py: needs root, for network namespaces and nftables")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    for name in ("kproxy", "kpcompile"):
+        path = shutil.which(getattr(options, name))
+        if path is None:
+            sys.exit(f"run.py: there is no program {getattr(options, name)}; give its path with --{name}")
+        setattr(options, name, os.path.abspath(path))
+    topology.remove_leftovers()
+    chosen = [one for one in SUBJECTS if not options.subject or one.__name__ in options.subject]
+    sys.exit(0 if asyncio.run(run_all(chosen, options)) else 1)
+
+
+if __name__ == "__main__":
+    main()
