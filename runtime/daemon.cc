@@ -71,14 +71,8 @@ int Daemon::follow() {
   Status status = read_and_compile();
   if (status) status = check_golden();
   if (status) status = connect();
-  if (status) {
-    Result<apply::Monitor> monitor = apply::Monitor::open(transport_->port_id());
-    if (monitor)
-      monitor_.emplace(std::move(*monitor));
-    else
-      status = monitor.error();
-  }
   if (status) status = reconcile("Synced with what the kernel had");
+  if (status) status = listen();
   if (!status) {
     log_.error("Cannot start", status.error());
     return 1;
@@ -95,7 +89,7 @@ int Daemon::follow() {
     }
     if (events[0].revents != 0) break;
     if (events[1].revents != 0 && file_.changed()) sync_file();
-    if (events[2].revents != 0 && monitor_->table_was_touched() && !repair_at_)
+    if (events[2].revents != 0 && monitor_->touched() && !repair_at_)
       repair_at_ = std::max(Clock::now() + kRepairAfter, repaired_at_ + kRepairInterval);
     run_timers();
   }
@@ -220,6 +214,16 @@ void Daemon::repair() {
   log_.warning("The table was changed by somebody else; repaired",
                {{"differences", differences->count}});
   for (const std::string& line : differences->lines) log_.warning("Differed", {{"what", line}});
+}
+
+// Comes after the first load, which is faster while nobody listens; what happened between the two
+// shows when the table is looked at once.
+Status Daemon::listen() {
+  Result<apply::Monitor> monitor = apply::Monitor::open(transport_->port_id());
+  if (!monitor) return monitor.error();
+  monitor_.emplace(std::move(*monitor));
+  repair_at_ = Clock::now() + kRepairAfter;
+  return ok_status();
 }
 
 void Daemon::sync() {

@@ -40,6 +40,7 @@ class Daemon {
   Status read_and_compile();
   Status check_golden() const;
   Status connect();
+  Status listen();
   Status reconcile(std::string_view message);
   void repair();
   void tell_once(const snapshot::Diagnostics& diagnostics);

@@ -188,12 +188,7 @@ std::vector<std::string> normalize_arguments(const std::vector<std::string>& arg
     const std::size_t equals = std::min(argument.find('='), argument.size());
     std::string name = argument.substr(0, equals);
     std::replace(name.begin(), name.end(), '_', '-');
-    if (equals + 1 == argument.size()) {
-      result.push_back(std::move(name));
-      result.emplace_back();
-    } else {
-      result.push_back(name + argument.substr(equals));
-    }
+    if (equals + 1 != argument.size()) result.push_back(name + argument.substr(equals));
   }
   return result;
 }

@@ -54,8 +54,7 @@ class Flags {
 };
 
 // A command line in the spelling that the App reads: `_` in a flag's name becomes `-`, and
-// `--name=` of an option that takes a value becomes `--name` and an empty argument. Without the
-// program's name; in order.
+// `--name=` is left out, since an empty value means not given. Without the program's name; in order.
 std::vector<std::string> normalize_arguments(const std::vector<std::string>& arguments);
 
 }  // namespace kproxy::options

@@ -249,7 +249,8 @@ class PortCompiler {
   }
 
   std::vector<Element> take() {
-    std::sort(elements_.begin(), elements_.end(), key_less);
+    if (!std::is_sorted(elements_.begin(), elements_.end(), key_less))
+      std::sort(elements_.begin(), elements_.end(), key_less);
     elements_.erase(std::unique(elements_.begin(), elements_.end()), elements_.end());
     elements_.shrink_to_fit();
     return std::move(elements_);
@@ -463,12 +464,13 @@ std::vector<Element> compile(const ServicePort& port, Owner owner, const service
   PortCompiler compiler(port, owner, node);
   bool owns_any = false;
   for (const service::Frontend& frontend : port.frontends) {
-    // The address is a ClusterIP even where an older Service has this port of it.
-    if (frontend.kind == FrontendKind::cluster_ip) compiler.add_cluster_ip_address(frontend);
     if (!owns(frontend)) continue;
     owns_any = true;
     compiler.add(frontend);
   }
+  // The address is a ClusterIP even where an older Service has this port of it.
+  for (const service::Frontend& frontend : port.frontends)
+    if (frontend.kind == FrontendKind::cluster_ip) compiler.add_cluster_ip_address(frontend);
   if (owns_any) compiler.add_common();
   return compiler.take();
 }

@@ -1,27 +1,33 @@
 #include "compiler/ruleset/element.h"
 
-#include <tuple>
-
 namespace kproxy::ruleset {
 namespace {
 
-auto key_of(const Element& e) {
-  // Only endpoints of `rememberable` sets, source ranges and hairpin pairs have `other` in the key.
-  const bool other_is_key = e.set.kind == SetKind::rememberable ||
-                            e.set.kind == SetKind::source_ranges || e.set.kind == SetKind::hairpin;
-  return std::make_tuple(e.address, e.protocol, e.port, e.slot, other_is_key ? e.other : Address(),
-                         other_is_key ? e.other_port : Port(), e.prefix);
+// Where `other` is not data but a part of the key.
+bool other_is_key(SetKind kind) {
+  return kind == SetKind::rememberable || kind == SetKind::source_ranges ||
+         kind == SetKind::hairpin;
 }
 
 }  // namespace
 
 bool same_key(const Element& a, const Element& b) {
-  return a.set == b.set && key_of(a) == key_of(b);
+  return a.set == b.set && a.address == b.address && a.protocol == b.protocol && a.port == b.port &&
+         a.slot == b.slot && a.prefix == b.prefix &&
+         (!other_is_key(a.set.kind) || (a.other == b.other && a.other_port == b.other_port));
 }
 
 bool key_less(const Element& a, const Element& b) {
   if (a.set != b.set) return a.set < b.set;
-  return key_of(a) < key_of(b);
+  if (a.address != b.address) return a.address < b.address;
+  if (a.protocol != b.protocol) return a.protocol < b.protocol;
+  if (a.port != b.port) return a.port < b.port;
+  if (a.slot != b.slot) return a.slot < b.slot;
+  if (other_is_key(a.set.kind)) {
+    if (a.other != b.other) return a.other < b.other;
+    if (a.other_port != b.other_port) return a.other_port < b.other_port;
+  }
+  return a.prefix < b.prefix;
 }
 
 bool is_map(SetKind kind) {

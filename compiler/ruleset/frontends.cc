@@ -40,16 +40,19 @@ std::set<snapshot::ObjectName> FrontendOwners::claim(const Claimant& claimant,
                                                      std::vector<FrontendKey> keys) {
   std::set<snapshot::ObjectName> others;
   std::sort(keys.begin(), keys.end());
-  auto known = claims_.find(claimant.service);
+  // When all Services claim they come in order of their names: each belongs at the end.
+  const bool last = claims_.empty() || claims_.rbegin()->first < claimant.service;
+  const auto known = last ? claims_.end() : claims_.find(claimant.service);
   if (known != claims_.end()) {
-    if (known->second.claimant == claimant && known->second.keys == keys) return others;
+    if (known->second.created == claimant.created && known->second.keys == keys) return others;
     for (const FrontendKey& key : known->second.keys) release(&known->second, key, others);
     claims_.erase(known);
   }
   if (!keys.empty()) {
-    const Claims* claims =
-        &claims_.emplace(claimant.service, Claims{claimant, std::move(keys)}).first->second;
-    for (const FrontendKey& key : claims->keys) take(claims, key, others);
+    const auto entry = claims_.emplace_hint(claims_.end(), claimant.service,
+                                            Claims{claimant.created, nullptr, std::move(keys)});
+    entry->second.service = &entry->first;
+    for (const FrontendKey& key : entry->second.keys) take(&entry->second, key, others);
   }
   others.erase(claimant.service);
   return others;
@@ -60,10 +63,10 @@ void FrontendOwners::take(const Claims* claims, const FrontendKey& key,
   const auto [entry, free] = owners_.try_emplace(key, claims);
   if (free) return;
   std::set<Claimant>& claimants = contested_[key];
-  claimants.insert(entry->second->claimant);
-  claimants.insert(claims->claimant);
-  if (claims->claimant < entry->second->claimant) {
-    others.insert(entry->second->claimant.service);
+  claimants.insert(entry->second->claimant());
+  claimants.insert(claims->claimant());
+  if (claims->claimant() < entry->second->claimant()) {
+    others.insert(*entry->second->service);
     entry->second = claims;
   }
 }
@@ -76,7 +79,7 @@ void FrontendOwners::release(const Claims* claims, const FrontendKey& key,
     owners_.erase(owner);
     return;
   }
-  contest->second.erase(claims->claimant);
+  contest->second.erase(claims->claimant());
   if (owner->second == claims) {
     const snapshot::ObjectName& heir = contest->second.begin()->service;
     owner->second = &claims_.at(heir);
@@ -87,7 +90,7 @@ void FrontendOwners::release(const Claims* claims, const FrontendKey& key,
 
 bool FrontendOwners::owns(const snapshot::ObjectName& service, const FrontendKey& key) const {
   const auto owner = owners_.find(key);
-  return owner != owners_.end() && owner->second->claimant.service == service;
+  return owner != owners_.end() && *owner->second->service == service;
 }
 
 }  // namespace kproxy::ruleset

@@ -49,8 +49,10 @@ class FrontendOwners {
 
  private:
   struct Claims {
-    Claimant claimant;
-    std::vector<FrontendKey> keys;  // sorted
+    std::int64_t created = 0;
+    const snapshot::ObjectName* service = nullptr;  // the key in claims_
+    std::vector<FrontendKey> keys;                  // sorted
+    Claimant claimant() const { return {created, *service}; }
   };
   struct Hash {
     std::size_t operator()(const FrontendKey& key) const;

@@ -2,23 +2,39 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <tuple>
+#include <utility>
 
 namespace kproxy::ruleset {
 namespace {
 
-std::vector<Element> sorted_elements(const std::vector<Ruleset::CompiledPort>& ports) {
-  std::vector<Element> elements;
+// The elements of all ports in order; `room` is for copies, where there are several ports.
+std::span<const Element> in_order(const std::vector<Ruleset::CompiledPort>& ports,
+                                  std::vector<Element>& room) {
+  if (ports.empty()) return {};
+  if (ports.size() == 1) return ports.front().elements;
   for (const auto& port : ports)
-    elements.insert(elements.end(), port.elements.begin(), port.elements.end());
-  if (ports.size() > 1) std::sort(elements.begin(), elements.end(), key_less);
-  return elements;
+    room.insert(room.end(), port.elements.begin(), port.elements.end());
+  std::sort(room.begin(), room.end(), key_less);
+  return room;
+}
+
+// Takes off what both begin and end with: of a change that is most of it.
+void trim_common(std::span<const Element>& a, std::span<const Element>& b) {
+  const auto front = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  a = {front.first, a.end()};
+  b = {front.second, b.end()};
+  while (!a.empty() && !b.empty() && a.back() == b.back()) {
+    a = a.first(a.size() - 1);
+    b = b.first(b.size() - 1);
+  }
 }
 
 // Members of `a` that have no equal in `b`, counting how often each occurs; both sorted by <.
-template <typename T>
-std::vector<T> without(const std::vector<T>& a, const std::vector<T>& b) {
-  std::vector<T> result;
+template <typename Range>
+auto without(const Range& a, const Range& b) {
+  std::vector<typename Range::value_type> result;
   std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result));
   return result;
 }
@@ -39,9 +55,6 @@ const Chain* find(const std::vector<Chain>& chains, const ChainRef& ref) {
 Ruleset::Ruleset(service::NodeView node) : node_(std::move(node)) {
   skeleton_ = skeleton(node_);
   node_elements_ = node_elements(node_);
-  pending_.add_sets = skeleton_.sets;
-  pending_.add_chains = skeleton_.chains;
-  pending_.insert = node_elements_;
 }
 
 void Ruleset::set_node(service::NodeView node) {
@@ -87,10 +100,13 @@ void Ruleset::compile_service(const ServiceState& service) {
     });
     compiled.push_back(std::move(out));
   }
-  const auto known = services_.find(service.name);
+  // When all are compiled they come in order of their names: each belongs at the end.
+  const bool last = services_.empty() || services_.rbegin()->first < service.name;
+  const auto known = last ? services_.end() : services_.find(service.name);
   if (known == services_.end()) {
     note({}, compiled);
-    if (!compiled.empty()) services_.emplace(service.name, std::move(compiled));
+    if (!compiled.empty())
+      services_.emplace_hint(services_.end(), service.name, std::move(compiled));
     return;
   }
   note(known->second, compiled);
@@ -103,14 +119,20 @@ void Ruleset::compile_service(const ServiceState& service) {
 void Ruleset::note(const std::vector<CompiledPort>& before,
                    const std::vector<CompiledPort>& after) {
   note_affinity(before, after);
-  const std::vector<Element> old_elements = sorted_elements(before);
-  const std::vector<Element> new_elements = sorted_elements(after);
+  std::vector<Element> old_room, new_room;
+  std::span<const Element> old_elements = in_order(before, old_room);
+  std::span<const Element> new_elements = in_order(after, new_room);
+  trim_common(old_elements, new_elements);
   for (const Element& element : without(old_elements, new_elements)) remove(element);
   for (const Element& element : without(new_elements, old_elements)) add(element);
 }
 
 void Ruleset::note_affinity(const std::vector<CompiledPort>& before,
                             const std::vector<CompiledPort>& after) {
+  const auto without_affinity = [](const CompiledPort& port) { return port.owner == kNoOwner; };
+  if (std::all_of(before.begin(), before.end(), without_affinity) &&
+      std::all_of(after.begin(), after.end(), without_affinity))
+    return;
   Structure old_objects, new_objects;
   const auto gather = [](const std::vector<CompiledPort>& ports, Structure& into) {
     for (const CompiledPort& port : ports) {
@@ -138,19 +160,19 @@ void Ruleset::note_affinity(const std::vector<CompiledPort>& before,
 }
 
 void Ruleset::add(const Element& element) {
-  if (is_shared(element.set.kind) && shared_[element]++ > 0) return;
+  if (is_shared(element.set.kind) && shared_[{element.set.kind, element.address}]++ > 0) return;
   if (points_at_random_chain(element)) ++random_chains_[element.verdict.chain].elements;
-  pending_.insert.push_back(element);
+  if (!all_pending_) pending_.insert.push_back(element);
 }
 
 void Ruleset::remove(const Element& element) {
   if (is_shared(element.set.kind)) {
-    const auto count = shared_.find(element);
+    const auto count = shared_.find({element.set.kind, element.address});
     if (--count->second > 0) return;
     shared_.erase(count);
   }
   if (points_at_random_chain(element)) --random_chains_[element.verdict.chain].elements;
-  pending_.erase.push_back(element);
+  if (!all_pending_) pending_.erase.push_back(element);
 }
 
 bool Ruleset::collect() {
@@ -167,9 +189,23 @@ bool Ruleset::collect() {
   return any;
 }
 
-Change Ruleset::take_change() {
-  Change change = std::move(pending_);
+void Ruleset::skip_change() {
+  for (auto& [ref, use] : random_chains_) use.created = use.created || use.elements > 0;
   pending_ = Change();
+  all_pending_ = false;
+}
+
+Change Ruleset::take_change() {
+  if (all_pending_) {
+    skip_change();
+    Structure all = structure();
+    Change change;
+    change.add_sets = std::move(all.sets);
+    change.add_chains = std::move(all.chains);
+    change.insert = elements();
+    return change;
+  }
+  Change change = std::exchange(pending_, Change());
 
   // What came and went since the last call was no change; each element is in at most once net.
   std::sort(change.erase.begin(), change.erase.end());
@@ -238,41 +274,80 @@ Structure Ruleset::structure() const {
   return structure;
 }
 
+// Elements that stand together in canonical order whatever else there is: of one set and, where it
+// has frontends in its keys, of one frontend. There are fewer of them to sort than elements.
+struct Ruleset::Run {
+  std::uint32_t set;  // its kind, scope and family, in the order of these
+  std::uint32_t size;
+  std::uint64_t high, low;  // the address, to compare without a look at the elements
+  const Element* first;
+  const snapshot::ObjectName* service;
+  const CompiledPort* port;
+};
+
+// All of them in canonical order; of a shared element one, with the first of its Services by name.
+std::vector<Ruleset::Run> Ruleset::runs() const {
+  std::vector<Run> runs;
+  const auto add = [&](const std::vector<Element>& elements, const snapshot::ObjectName* service,
+                       const CompiledPort* port) {
+    const auto frontend = [](const Element& e) {
+      return std::tie(e.set, e.address, e.protocol, e.port);
+    };
+    for (std::size_t i = 0, end = 0; i < elements.size(); i = end) {
+      const Element& e = elements[i];
+      for (end = i + 1; end < elements.size() && frontend(elements[end]) == frontend(e);) ++end;
+      const auto word = [&](std::size_t at) {
+        std::uint64_t value = 0;
+        for (std::size_t k = at; k < at + 8; ++k) value = value << 8 | e.address.bytes()[k];
+        return value;
+      };
+      const auto set = static_cast<std::uint32_t>(e.set.kind) << 16 |
+                       static_cast<std::uint32_t>(e.set.scope) << 8 |
+                       static_cast<std::uint32_t>(e.set.family);
+      const bool of_port = !is_shared(e.set.kind);
+      runs.push_back({set, static_cast<std::uint32_t>(end - i), word(0), word(8), &e,
+                      of_port || e.set.kind == SetKind::cluster_ips ? service : nullptr,
+                      of_port ? port : nullptr});
+    }
+  };
+  runs.reserve(4 * services_.size());
+  add(node_elements_, nullptr, nullptr);
+  for (const auto& [name, ports] : services_)
+    for (const CompiledPort& port : ports) add(port.elements, &name, &port);
+  std::stable_sort(runs.begin(), runs.end(),
+                   [this](const Run& a, const Run& b) { return before(a, b); });
+  runs.erase(std::unique(runs.begin(), runs.end(),
+                         [](const Run& a, const Run& b) {
+                           return a.set == b.set && a.low == b.low && same_key(*a.first, *b.first);
+                         }),
+             runs.end());
+  return runs;
+}
+
+bool Ruleset::before(const Run& a, const Run& b) const {
+  if (a.set != b.set) return a.set < b.set;
+  const SetRef& x = a.first->set;
+  if (a.high == 0 && a.low == 0 && x != b.first->set) return before(x, b.first->set);
+  if (a.high != b.high) return a.high < b.high;
+  if (a.low != b.low) return a.low < b.low;
+  return key_less(*a.first, *b.first);
+}
+
 std::vector<Ruleset::Listed> Ruleset::listing() const {
   std::vector<Listed> listing;
-  std::size_t size = node_elements_.size() + shared_.size();
-  for (const auto& [name, ports] : services_)
-    for (const CompiledPort& port : ports) size += port.elements.size();
-  listing.reserve(size);
-  for (const Element& element : node_elements_) listing.push_back({&element, nullptr, nullptr});
-  for (const auto& [element, count] : shared_)
-    if (element.set.kind != SetKind::cluster_ips) listing.push_back({&element, nullptr, nullptr});
-  for (const auto& [name, ports] : services_)
-    for (const CompiledPort& port : ports)
-      for (const Element& element : port.elements) {
-        if (element.set.kind == SetKind::cluster_ips)
-          listing.push_back({&element, &name, nullptr});
-        else if (!is_shared(element.set.kind))
-          listing.push_back({&element, &name, &port});
-      }
-  std::stable_sort(listing.begin(), listing.end(), [this](const Listed& a, const Listed& b) {
-    const SetRef& x = a.element->set;
-    const SetRef& y = b.element->set;
-    return x == y ? key_less(*a.element, *b.element) : before(x, y);
-  });
-  listing.erase(std::unique(listing.begin(), listing.end(),
-                            [](const Listed& a, const Listed& b) {
-                              return same_key(*a.element, *b.element);
-                            }),
-                listing.end());
+  for (const Run& run : runs())
+    for (std::uint32_t i = 0; i < run.size; ++i)
+      listing.push_back({run.first + i, run.service, run.port});
   return listing;
 }
 
 std::vector<Element> Ruleset::elements() const {
+  const std::vector<Run> all = runs();
+  std::size_t size = 0;
+  for (const Run& run : all) size += run.size;
   std::vector<Element> elements;
-  const std::vector<Listed> all = listing();
-  elements.reserve(all.size());
-  for (const Listed& listed : all) elements.push_back(*listed.element);
+  elements.reserve(size);
+  for (const Run& run : all) elements.insert(elements.end(), run.first, run.first + run.size);
   return elements;
 }
 

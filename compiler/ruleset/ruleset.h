@@ -13,6 +13,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "compiler/ruleset/change.h"
@@ -60,9 +61,11 @@ class Ruleset {
   void set_node(service::NodeView node);
   const service::NodeView& node() const { return node_; }
 
-  // What changed since the last call, in canonical order. Chains of random choice that nothing
-  // points at any more stay until collect().
+  // What changed since the last call, in canonical order; the first time it is the whole ruleset.
+  // Chains of random choice that nothing points at any more stay until collect().
   Change take_change();
+  // The same for those who do not want to see it, since they apply the present state as a whole.
+  void skip_change();
   // Lets go of those chains: the next Change removes them. Returns whether there are any.
   bool collect();
 
@@ -86,6 +89,18 @@ class Ruleset {
     std::size_t elements = 0;  // that point at it
     bool created = false;      // by an earlier Change
   };
+  // An element that several Service ports may give is told by its set's kind and its address.
+  struct SharedKey {
+    SetKind kind;
+    Address address;
+    bool operator==(const SharedKey&) const = default;
+  };
+  struct SharedHash {
+    std::size_t operator()(const SharedKey& key) const {
+      return std::hash<Address>()(key.address) ^ static_cast<std::size_t>(key.kind);
+    }
+  };
+  struct Run;
 
   void compile_service(const ServiceState& service);
   void note(const std::vector<CompiledPort>& before, const std::vector<CompiledPort>& after);
@@ -93,7 +108,9 @@ class Ruleset {
                      const std::vector<CompiledPort>& after);
   void add(const Element& element);
   void remove(const Element& element);
-  bool before(const SetRef& a, const SetRef& b) const;      // canonical order
+  std::vector<Run> runs() const;
+  bool before(const Run& a, const Run& b) const;            // canonical order
+  bool before(const SetRef& a, const SetRef& b) const;      // likewise
   bool before(const ChainRef& a, const ChainRef& b) const;  // likewise
 
   service::NodeView node_;
@@ -102,9 +119,11 @@ class Ruleset {
   OwnerNames owners_;
   FrontendOwners frontends_;
   std::map<snapshot::ObjectName, std::vector<CompiledPort>> services_;
-  std::map<Element, std::size_t> shared_;  // how many Service ports give a shared element
+  // How many Service ports give a shared element.
+  std::unordered_map<SharedKey, std::uint32_t, SharedHash> shared_;
   std::map<ChainRef, ChainUse> random_chains_;
-  Change pending_;
+  bool all_pending_ = true;  // nobody has taken a Change yet: the next one is everything
+  Change pending_;           // of no meaning until then
 };
 
 }  // namespace kproxy::ruleset

@@ -29,17 +29,22 @@ Status Tracker::update(snapshot::Snapshot& snapshot, Errors& warnings) {
     }
   }
 
-  const auto resolve = [&](const snapshot::ObjectName& name) {
+  const auto resolve_entry = [&](const snapshot::ObjectName& name,
+                                 const snapshot::Snapshot::Entry* entry) {
     Ruleset::ServiceState state{.name = name, .created = 0, .ports = {}};
-    const snapshot::Snapshot::Entry* entry = snapshot.find(name);
     if (entry == nullptr || !entry->service) return state;
     state.created = entry->service->created;
     state.ports = service::resolve(*entry, ruleset_->node());
     return state;
   };
+  const auto resolve = [&](const snapshot::ObjectName& name) {
+    return resolve_entry(name, snapshot.find(name));
+  };
   std::vector<Ruleset::ServiceState> states;
+  states.reserve(all ? snapshot.services().size() : changes.services.size());
   if (all)
-    for (const auto& [name, entry] : snapshot.services()) states.push_back(resolve(name));
+    for (const auto& [name, entry] : snapshot.services())
+      states.push_back(resolve_entry(name, &entry));
   // Those that are gone are among the changes only.
   for (const snapshot::ObjectName& name : changes.services)
     if (!all || snapshot.find(name) == nullptr) states.push_back(resolve(name));

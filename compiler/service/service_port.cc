@@ -1,8 +1,6 @@
 #include "compiler/service/service_port.h"
 
 #include <algorithm>
-#include <set>
-#include <tuple>
 
 #include "compiler/service/topology.h"
 
@@ -63,6 +61,9 @@ std::optional<std::vector<Cidr>> source_ranges(const Service& service, Family fa
 std::vector<Candidate> candidates(const snapshot::Snapshot::Entry& entry,
                                   const Service::PortSpec& port, Family family) {
   std::vector<Candidate> result;
+  std::size_t size = 0;
+  for (const auto& [name, slice] : entry.slices) size += slice.endpoints.size();
+  result.reserve(size);
   for (const auto& [name, slice] : entry.slices) {
     if (slice.headless || slice.family != family) continue;
     for (const EndpointSlice::PortSpec& slice_port : slice.ports) {
@@ -96,8 +97,17 @@ std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const N
   const Service& service = *entry.service;
 
   // An API server refuses a Service that gives one port and protocol twice; a file may not.
-  using Place = std::tuple<Family, Protocol, bool, Address, Port>;
-  std::set<Place> taken;
+  const auto taken = [&](const ServicePort& port, const Frontend& frontend) {
+    const auto same = [&](const Frontend& f) {
+      return f.address == frontend.address && f.port == frontend.port &&
+             (f.kind == FrontendKind::node_port) == (frontend.kind == FrontendKind::node_port);
+    };
+    return std::any_of(result.begin(), result.end(), [&](const ServicePort& other) {
+      return other.family == port.family && other.protocol == port.protocol &&
+             std::any_of(other.frontends.begin(), other.frontends.end(), same);
+    });
+  };
+  result.reserve(service.ports.size());
   for (const Service::PortSpec& port : service.ports) {
     for (Family family : kFamilies) {
       if (!service.cluster_ips[index_of(family)]) continue;
@@ -106,12 +116,8 @@ std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const N
       out.protocol = port.protocol;
       out.port = port.port;
       out.family = family;
-      for (const Frontend& frontend : frontends(service, port, family, node))
-        if (taken
-                .emplace(family, port.protocol, frontend.kind == FrontendKind::node_port,
-                         frontend.address, frontend.port)
-                .second)
-          out.frontends.push_back(frontend);
+      out.frontends = frontends(service, port, family, node);
+      std::erase_if(out.frontends, [&](const Frontend& f) { return taken(out, f); });
       out.internal_local = service.internal_local;
       out.external_local = has_external_local(service);
       out.affinity_seconds = service.affinity_seconds;

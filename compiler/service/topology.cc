@@ -40,7 +40,7 @@ std::vector<Candidate> filter(const std::vector<Candidate>& candidates, Predicat
 
 // Hints count only where every ready endpoint has them and one of them is meant for us; otherwise
 // some endpoint would be nobody's, or we would have none.
-std::vector<Candidate> near(const std::vector<Candidate>& ready, const NodeView& node) {
+std::vector<Candidate> near(std::vector<Candidate> ready, const NodeView& node) {
   if (std::all_of(ready.begin(), ready.end(), has_node_hints)) {
     auto chosen = filter(ready, [&](const Candidate& c) { return hinted_for_node(c, node); });
     if (!chosen.empty()) return chosen;
@@ -68,23 +68,32 @@ std::vector<Endpoint> endpoints(const std::vector<Candidate>& candidates, const 
 
 Eligible select_endpoints(std::vector<Candidate> candidates, const NodeView& node) {
   const auto place = [](const Candidate& c) { return std::pair(c.endpoint->address, c.port); };
-  std::stable_sort(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
+  const auto before = [&](const Candidate& a, const Candidate& b) {
     if (place(a) != place(b)) return place(a) < place(b);
     return a.endpoint->terminating < b.endpoint->terminating;
-  });
+  };
+  // Most often they are in order already, and all are ready: nothing is copied then.
+  if (!std::is_sorted(candidates.begin(), candidates.end(), before))
+    std::stable_sort(candidates.begin(), candidates.end(), before);
   candidates.erase(std::unique(candidates.begin(), candidates.end(),
                                [&](const auto& a, const auto& b) { return place(a) == place(b); }),
                    candidates.end());
 
-  const auto ready = filter(candidates, [](const auto& c) { return is_ready(*c.endpoint); });
-  const auto leaving =
-      filter(candidates, [](const auto& c) { return is_serving_terminating(*c.endpoint); });
   const auto here = [&](const Candidate& c) { return is_local(c, node); };
+  std::vector<Candidate> ready, leaving;
+  if (std::all_of(candidates.begin(), candidates.end(),
+                  [](const auto& c) { return is_ready(*c.endpoint); })) {
+    ready = std::move(candidates);
+  } else {
+    ready = filter(candidates, [](const auto& c) { return is_ready(*c.endpoint); });
+    leaving = filter(candidates, [](const auto& c) { return is_serving_terminating(*c.endpoint); });
+  }
   auto local = filter(ready, here);
   if (local.empty()) local = filter(leaving, here);
 
   Eligible eligible;
-  eligible.cluster = endpoints(ready.empty() ? leaving : near(ready, node), node);
+  eligible.cluster =
+      endpoints(ready.empty() ? std::move(leaving) : near(std::move(ready), node), node);
   eligible.local = endpoints(local, node);
   return eligible;
 }

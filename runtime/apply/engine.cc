@@ -31,6 +31,14 @@ bool same_endpoint(const Element& a, const Element& b) {
   return a.set == b.set && a.other == b.other && a.other_port == b.other_port;
 }
 
+// An entry of a clients map, with the one beside it that has the port of an IPv6 endpoint.
+void append_entry(const Element& client, std::vector<Element>& entries) {
+  entries.push_back(client);
+  if (client.set.family == Family::ipv4) return;
+  entries.push_back(client);
+  entries.back().set.kind = SetKind::client_ports;
+}
+
 void sort_by_key(std::vector<Element>& elements) {
   if (!std::is_sorted(elements.begin(), elements.end(), ruleset::key_less))
     std::sort(elements.begin(), elements.end(), ruleset::key_less);
@@ -121,7 +129,9 @@ Result<Applied> Engine::apply(const Change& whole, const Wanted& wanted) {
       applied = std::move(*result);
     }
   }
-  if (!change.forget.empty()) forget_stragglers(change, applied);
+  // A packet that was on its way while the transaction was committed may have entered an endpoint
+  // again.
+  if (!change.forget.empty()) forget([&] { return clients_to_forget(change); }, applied);
   return applied;
 }
 
@@ -174,6 +184,8 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
       for (const Element& element : desired.elements)
         if (is_prefix_set(element.set.kind)) prefix_sets[element.set].push_back(element);
       prefix_sets_ = std::move(prefix_sets);
+      // Endpoints may have gone while nobody was there to see it.
+      forget([&] { return clients_of_nobody(desired); }, applied);
       return applied;
     }
     applied.troubles.push_back(last_error_);
@@ -264,32 +276,50 @@ std::vector<Element> Engine::clients_to_forget(const Change& change) {
   for (const Element& endpoint : change.forget) maps.insert(endpoint.set);
   for (const SetRef& map : maps) {
     auto clients = read_clients(conversation_, map, owners_);
-    if (!clients) continue;  // forget_stragglers() looks again
+    if (!clients) continue;  // forget() looks again
     if (map.family == Family::ipv6) add_ports(*clients);
     for (const Client& client : *clients) {
       if (std::none_of(change.forget.begin(), change.forget.end(),
                        [&](const Element& e) { return same_endpoint(e, client.element); }))
         continue;
-      entries.push_back(client.element);
-      if (map.family != Family::ipv6) continue;
-      entries.push_back(client.element);
-      entries.back().set.kind = SetKind::client_ports;
+      append_entry(client.element, entries);
     }
   }
   std::sort(entries.begin(), entries.end());  // by set, for put_elements()
   return entries;
 }
 
-// A packet that was on its way while the transaction was committed may have entered an endpoint
-// again: look until none is left.
-void Engine::forget_stragglers(const Change& change, Applied& applied) {
+// Entries of the clients maps that point at endpoints nobody may be remembered for.
+std::vector<Element> Engine::clients_of_nobody(const Desired& desired) {
+  std::vector<Element> entries;
+  for (const SetRef& map : desired.structure.sets) {
+    if (map.kind != SetKind::clients) continue;
+    auto clients = read_clients(conversation_, map, owners_);
+    if (!clients) continue;
+    if (map.family == Family::ipv6) add_ports(*clients);
+    for (const Client& client : *clients) {
+      Element endpoint{.set = map};
+      endpoint.set.kind = SetKind::rememberable;
+      endpoint.other = client.element.other;
+      endpoint.other_port = client.element.other_port;
+      if (!std::binary_search(desired.elements.begin(), desired.elements.end(), endpoint,
+                              ruleset::key_less))
+        append_entry(client.element, entries);
+    }
+  }
+  return entries;
+}
+
+// Deletes entries of clients maps until none is left to delete.
+void Engine::forget(const std::function<std::vector<Element>()>& entries_to_forget,
+                    Applied& applied) {
   for (int round = 0; round < kForgetRounds; ++round) {
-    const std::vector<Element> entries = clients_to_forget(change);
+    const std::vector<Element> entries = entries_to_forget();
     if (entries.empty()) return;
-    batch_.begin(conversation_.next_sequence());
     // Without "destroy" an entry that expires meanwhile gets the batch refused; another round then.
-    put_elements(batch_, can_destroy() ? ElementMessage::destroy : ElementMessage::erase, entries,
-                 owners_, chain_names_);
+    const auto message = can_destroy() ? ElementMessage::destroy : ElementMessage::erase;
+    batch_.begin(conversation_.next_sequence());
+    put_elements(batch_, message, entries, owners_, chain_names_);
     if (commit(applied) == Outcome::committed) applied.forgotten += entries.size();
   }
 }

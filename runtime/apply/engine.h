@@ -90,7 +90,9 @@ class Engine {
                              const Desired& desired) const;
   void add_ports(std::vector<Client>& clients);
   std::vector<ruleset::Element> clients_to_forget(const ruleset::Change& change);
-  void forget_stragglers(const ruleset::Change& change, Applied& applied);
+  std::vector<ruleset::Element> clients_of_nobody(const Desired& desired);
+  void forget(const std::function<std::vector<ruleset::Element>()>& entries_to_forget,
+              Applied& applied);
   bool can_destroy();
   ruleset::Change without_rejected(const ruleset::Change& change);
 

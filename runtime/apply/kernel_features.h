@@ -1,10 +1,10 @@
 // Whether this kernel can do what the table needs, asked before anything is changed.
 //
 // The running release is compared with the oldest one that has all of nf_tables that we use. Then
-// the skeleton and a chain of each further kind are sent as a transaction that ends in a message the
-// kernel must refuse: it looks at every expression, and then takes nothing. So a missing feature
-// is named by its CONFIG_ option before the first real transaction, which is then not refused for
-// want of it.
+// the skeleton and a chain of each further kind are sent as a transaction that ends in a message
+// the kernel must refuse: it looks at every expression, and then takes nothing. So a missing
+// feature is named by its CONFIG_ option before the first real transaction, which is then not
+// refused for want of it.
 #pragma once
 
 #include "compiler/ruleset/names.h"

@@ -21,6 +21,7 @@ namespace {
 
 // Notifications come in batches of at most so much (NLMSG_GOODSIZE is less).
 constexpr std::size_t kLargest = 256 * 1024;
+constexpr int kAtOnce = 1000;  // of them
 
 // Every kind of object of nf_tables names its table in its first attribute type.
 static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
@@ -68,9 +69,10 @@ void Monitor::set_own_port(std::uint32_t own_port) {
   setsockopt(socket_->file_descriptor(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
-bool Monitor::table_was_touched() {
+bool Monitor::touched() {
   bool touched = false;
-  for (;;) {
+  // Whoever writes faster than we read must not keep us here.
+  for (int i = 0; i < kAtOnce; ++i) {
     const ssize_t size = socket_->receive(received_);
     if (size == -EINTR) continue;
     if (size == -EAGAIN || size == 0) return touched;
@@ -89,6 +91,7 @@ bool Monitor::table_was_touched() {
       rest = rest.subspan(std::min(aligned(header.nlmsg_len), rest.size()));
     }
   }
+  return touched;
 }
 
 }  // namespace kproxy::apply

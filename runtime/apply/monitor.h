@@ -4,7 +4,10 @@
 // namespace. What we caused ourselves is dropped by a filter in the kernel, so that a large load of
 // ours does not fill the queue; of the rest only names of tables are looked at, so that foreign
 // transactions by the hundred cost next to nothing. Where notifications were lost, the table counts
-// as changed: reading it back tells. Not thread-safe.
+// as changed: reading it back tells.
+//
+// As long as anybody listens, the kernel writes a message for each element that a transaction adds,
+// ours too: a Monitor is better made after a large first load. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +21,16 @@ namespace kproxy::apply {
 
 class Monitor {
  public:
-  // Of the calling thread's network namespace. What the socket with `own_port` sends is not noticed.
+  // Of the calling thread's network namespace. What the socket with `own_port` sends is not
+  // noticed.
   static Result<Monitor> open(std::uint32_t own_port);
 
   // Readable when there may be something.
   int file_descriptor() const { return socket_->file_descriptor(); }
 
-  // Takes all notifications there are; returns whether any was about our table.
-  bool table_was_touched();
+  // Takes the notifications there are, a bounded number; returns whether our table may have been
+  // touched.
+  bool touched();
 
   // The socket to pass over is another one now.
   void set_own_port(std::uint32_t own_port);

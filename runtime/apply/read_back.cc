@@ -92,6 +92,7 @@ class TableReader {
   int read_elements() {
     for (const KernelSet& set : state_.sets) {
       if (!set.ref || ruleset::is_written_by_kernel(set.ref->kind)) continue;
+      if (set.attributes != attributes_of(*set.ref)) continue;  // cannot have elements of ours
       if (desired_ != nullptr && set.count && !ruleset::traits(*set.ref).interval) {
         const std::optional<bool> confirmed = confirm(set);
         if (!confirmed) return error_;
@@ -114,12 +115,11 @@ class TableReader {
   int list(const KernelSet& set) {
     const std::size_t elements = state_.elements.size(), foreign = state_.foreign.size();
     ElementDecoder decoder(*set.ref, chain_refs_, state_.elements, state_.foreign);
-    const Ending ending = list_elements(conversation_, set.name,
-                                        [&](Bytes attributes) { decoder.add(attributes); });
+    const Ending ending =
+        list_elements(conversation_, set.name, [&](Bytes attributes) { decoder.add(attributes); });
     decoder.finish();
     // Sets of intervals are small and come in one piece.
-    const std::size_t listed =
-        state_.elements.size() - elements + state_.foreign.size() - foreign;
+    const std::size_t listed = state_.elements.size() - elements + state_.foreign.size() - foreign;
     if (!ruleset::traits(*set.ref).interval && set.count != listed) state_.exact = false;
     return ending.error;
   }

@@ -4,10 +4,10 @@
 // family inet (the kernel has no narrower one), and of others' chains nothing but the table's name
 // is looked at.
 //
-// A list of elements costs the kernel more than linear time, since it walks a map from its beginning
-// for each 32 KiB of it: a second for 150,000. Where it is known what should be there, and the
-// kernel tells how many elements a map has (since 6.16 or so), those are asked for by their keys
-// instead, at 1.3 us each: if all are there and there are no more, the map is as it should be.
+// A list of elements costs the kernel more than linear time, since it walks a map from its
+// beginning for each 32 KiB of it: a second for 150,000. Where it is known what should be there,
+// and the kernel tells how many elements a map has (since 6.16 or so), those are asked for by their
+// keys instead, at 1.3 us each: if all are there and there are no more, the map is as it should be.
 //
 // Any transaction in the network namespace, also a foreign one, makes the kernel say that a list
 // was interrupted. And a map that grows is rehashed in the background: elements may be listed twice

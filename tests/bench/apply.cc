@@ -27,6 +27,7 @@ struct Flags {
   std::uint32_t endpoints = 5;
   std::uint32_t nodes = 100;
   int changes = 200;
+  bool load_only = false;
   std::string record, text;
 };
 
@@ -280,7 +281,7 @@ void run(const Flags& flags, const options::Options& options, apply::Transport& 
   }
   report("memory.peak", memory("VmHWM"));
   report("memory.loaded", memory("VmRSS"));
-  if (!flags.record.empty()) return;
+  if (flags.load_only || !flags.record.empty()) return;
 
   const auto size = flags.services;
   const auto usual = [&](std::uint32_t i) { return cluster.slice(i, cluster.usual_endpoints(i)); };
@@ -319,6 +320,7 @@ int main(int argc, char** argv) {
   app.add_option("--services", flags.services, "how many Services")->check(CLI::Range(2, 1000000));
   app.add_option("--endpoints", flags.endpoints, "of each Service")->check(CLI::Range(1, 10000));
   app.add_option("--changes", flags.changes, "how often each change is made");
+  app.add_flag("--load-only", flags.load_only, "end after the first load");
   app.add_option("--record", flags.record, "write what is loaded for bench_floor, and end");
   app.add_option("--text", flags.text, "write what would be loaded as nft text, and end");
   CLI11_PARSE(app, argc, argv);

@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(what_flags_mean) {
       {{"--cluster-cidr=", "file"}, nothing, {"file"}},
       {{"--cluster-cidr=10.0.0.0/8", "--cluster-cidr="}, nothing},
       {{"--bind-address=", "--masquerade-bit=", "--nodeport-addresses=", "--feature-gates=",
-        "--proxy-mode=", "--config=", "--node=", "--detect-local-mode="},
+        "--proxy-mode=", "--config=", "--node=", "--detect-local-mode=", "--masquerade-all="},
        nothing},
       // Booleans as Go has them: a value only after '='.
       {{"--masquerade-all"}, all},

@@ -5,6 +5,7 @@ import contextlib
 import random
 import time
 
+from daemon import SYNCED
 from node import bulk, frontends, service
 from traffic import Traffic
 import atomic
@@ -111,21 +112,21 @@ async def within_a_large_change(node):
     before.write_text(old)
     after.write_text(large)
     node.replace(old)
-    began, daemon = time.monotonic(), await node.start()
-    start_seconds = time.monotonic() - began
-    began, since = time.monotonic(), len(daemon.lines)
-    node.replace(large)
-    await daemon.line('"Synced"', since)
-    change_seconds = time.monotonic() - began
+    daemon = await node.start()
     states = {"before": 0, "after": 0}
     async with Traffic(node.world, "a3", frontends(*services), workers=2) as traffic:
+        await traffic.more(8)
+        began, since = time.monotonic(), len(daemon.lines)
+        node.replace(large)
+        await daemon.line(SYNCED, since)
+        change_seconds = time.monotonic() - began
         for n in range(loads):
             node.replace(old)
             if daemon.running:
                 await daemon.kill()
             daemon = await node.start()
             node.replace(large)
-            await asyncio.sleep(rng.uniform(0.3, 1.05) * change_seconds)
+            await asyncio.sleep(rng.uniform(0.5, 1.2) * change_seconds)
             await daemon.kill()
             for name, file in (("before", before), ("after", after)):
                 if (await node.kproxy("verify", "--snapshot", file, "--config", node.configuration)).status == 0:
@@ -134,7 +135,7 @@ async def within_a_large_change(node):
             else:
                 node.expect(False, f"change {n} was killed, and left neither what was before nor what was to come")
     node.expect_none(traffic.problems(atomic.OLD))
-    node.note(f"{size} Services more, {change_seconds:.2f} s (start: {start_seconds:.2f} s); killed {loads} times, "
+    node.note(f"{size} Services more, {change_seconds:.2f} s; killed {loads} times, "
               f"which left: {states}; {traffic.count} connections")
 
 

@@ -124,6 +124,7 @@ class Transactions:
         self.loop = asyncio.get_running_loop()
         self.sock = netlink_socket(namespace)
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        self.sock.bind((0, 0))  # before it joins the group, which binding would undo
         self.sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
 
     def __enter__(self):

@@ -136,8 +136,11 @@ class Node:
     async def verify(self):
         return await self.kproxy("verify", *self.settings())
 
-    async def expect_verified(self, when):
-        ended = await self.verify()
+    async def expect_verified(self, when, patience=0):
+        """`patience`: seconds to wait for it."""
+        end = time.monotonic() + patience
+        while (ended := await self.verify()).status != 0 and time.monotonic() < end:
+            await asyncio.sleep(0.2)
         return self.expect(ended.status == 0,
                            f"{when}: kproxy verify exits with {ended.status}: {(ended.output + ended.errors).strip()[:600]}")
 

@@ -1,6 +1,7 @@
 """kproxy ends and starts again: packets do not notice."""
 
 import asyncio
+import re
 
 import netlink
 import topology
@@ -106,11 +107,13 @@ async def connections(node):
 
 
 def remembered(listing):
-    return sorted(line.split("expires")[0].strip() for line in listing.replace("{ ", "{\n").split("\n") if "expires" in line)
+    """The entries of a map, without their ages."""
+    return sorted(re.sub(r" timeout \S+ expires \S+", "", entry)
+                  for entry in re.findall(r"[^\s,{][^,{}]* expires [^,{}]*[^\s,{}]", listing))
 
 
 async def affinity(node):
-    """Entries of session affinity survive: clients keep their endpoints, and entries their age"""
+    """Entries of session affinity survive: clients keep their endpoints"""
     sticky = services()[3]
     node.write(services())
     daemon = await node.start()
@@ -128,8 +131,7 @@ async def affinity(node):
         return answers
 
     async def entries():
-        names = [line.split()[1] for line in (await node.listed("maps", "inet")).splitlines()
-                 if line.strip().startswith("map clients")]
+        names = re.findall(r"\bmap (client\S+)", await node.listed("table", "inet", "kproxy"))
         if not names:
             raise Failed("there are no maps of clients")
         return {name: remembered(await node.listed("map", "inet", "kproxy", name)) for name in names}

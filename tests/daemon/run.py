@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(1, str(HERE.parent / "packets"))
@@ -45,6 +46,8 @@ async def run_test(test, world, options):
                 one.problems.append(str(failed))
             except asyncio.TimeoutError:
                 one.problems.append("the test did not end in time")
+            except (OSError, LookupError, ValueError):  # something is not as the test takes for granted
+                one.problems.append(traceback.format_exc())
             return one.problems, one.notes
 
 
