@@ -72,17 +72,30 @@ std::string to_text(const Verdict& verdict, const OwnerNames& owners) {
   return "";
 }
 
-std::string to_text(const Element& e, const OwnerNames& owners) {
+std::string to_text(const Element& element, const OwnerNames& owners) {
+  std::string text;
+  append_text(element, owners, text);
+  return text;
+}
+
+void append_text(const Element& e, const OwnerNames& owners, std::string& text) {
+  const auto number = [&](std::uint16_t value) {
+    char digits[8];
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+  };
   const auto frontend = [&] {
-    std::string text;
-    if (e.set.scope == Scope::services) text = e.address.to_string() + " . ";
+    if (e.set.scope == Scope::services) {
+      e.address.append_to(text);
+      text += " . ";
+    }
     text += to_string(e.protocol);
     text += " . ";
-    text += std::to_string(e.port.value);
-    return text;
+    number(e.port.value);
   };
   const auto endpoint = [&] {
-    return e.other.to_string() + " . " + std::to_string(e.other_port.value);
+    e.other.append_to(text);
+    text += " . ";
+    number(e.other_port.value);
   };
   switch (e.set.kind) {
     case SetKind::frontends:
@@ -91,30 +104,52 @@ std::string to_text(const Element& e, const OwnerNames& owners) {
     case SetKind::affinity:
     case SetKind::affinity_local:
     case SetKind::record:
-      return frontend() + " : " + to_text(e.verdict, owners);
+      frontend();
+      text += " : ";
+      text += to_text(e.verdict, owners);
+      break;
     case SetKind::endpoints:
-      return frontend() + " . " + std::to_string(e.slot.value) + " : " + endpoint();
+      frontend();
+      text += " . ";
+      number(e.slot.value);
+      text += " : ";
+      endpoint();
+      break;
     case SetKind::cluster_ips:
-      return e.address.to_string();
+      e.address.append_to(text);
+      break;
     case SetKind::service_cidrs:
     case SetKind::pod_cidrs:
     case SetKind::node_port_addresses:
-      return Cidr(e.address, e.prefix).to_string();
+      text += Cidr(e.address, e.prefix).to_string();
+      break;
     case SetKind::source_guarded:
-      return frontend();
+      frontend();
+      break;
     case SetKind::source_ranges:
-      return frontend() + " . " + Cidr(e.other, e.prefix).to_string();
+      frontend();
+      text += " . " + Cidr(e.other, e.prefix).to_string();
+      break;
     case SetKind::hairpin:
-      return e.address.to_string() + " . " + e.other.to_string();
+      e.address.append_to(text);
+      text += " . ";
+      e.other.append_to(text);
+      break;
     case SetKind::clients:
-      return e.address.to_string() + " : " +
-             (e.set.family == Family::ipv4 ? endpoint() : e.other.to_string());
     case SetKind::client_ports:
-      return e.address.to_string() + " : " + std::to_string(e.other_port.value);
+      e.address.append_to(text);
+      text += " : ";
+      if (e.set.kind == SetKind::client_ports)
+        number(e.other_port.value);
+      else if (e.set.family == Family::ipv4)
+        endpoint();
+      else
+        e.other.append_to(text);
+      break;
     case SetKind::rememberable:
-      return endpoint();
+      endpoint();
+      break;
   }
-  return {};
 }
 
 }  // namespace kproxy::ruleset

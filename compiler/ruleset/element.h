@@ -74,5 +74,7 @@ bool is_prefix_set(SetKind kind);
 std::string to_text(const Verdict& verdict, const OwnerNames& owners);
 // "10.96.0.1 . tcp . 443 . 0 : 10.0.0.1 . 6443", as nft writes an element.
 std::string to_text(const Element& element, const OwnerNames& owners);
+// The same, added to a text: for elements by the hundred thousand.
+void append_text(const Element& element, const OwnerNames& owners, std::string& text);
 
 }  // namespace kproxy::ruleset

@@ -117,11 +117,13 @@ class Renderer {
 
   void element(const Ruleset::Listed& listed) {
     text_ += "      ";
-    text_ += to_text(*listed.element, owners_);
+    append_text(*listed.element, owners_, text_);
     text_ += ',';
     if (listed.service != nullptr) {
       text_ += " # ";
-      text_ += listed.service->to_string();
+      text_ += listed.service->ns;
+      text_ += '/';
+      text_ += listed.service->name;
       if (listed.port != nullptr && !listed.port->port_name.empty()) {
         text_ += ':';
         text_ += listed.port->port_name;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <charconv>
 #include <cstring>
 
 namespace kproxy {
@@ -41,9 +42,12 @@ std::string_view to_string(Family family) {
 
 std::string_view to_string(Protocol protocol) {
   switch (protocol) {
-    case Protocol::tcp: return "tcp";
-    case Protocol::udp: return "udp";
-    case Protocol::sctp: return "sctp";
+    case Protocol::tcp:
+      return "tcp";
+    case Protocol::udp:
+      return "udp";
+    case Protocol::sctp:
+      return "sctp";
   }
   return "?";
 }
@@ -81,13 +85,28 @@ bool Address::is_loopback() const {
   return *this == one;
 }
 
-bool Address::is_unspecified() const { return *this == Address() || *this == ipv4(0); }
+bool Address::is_unspecified() const {
+  return *this == Address() || *this == ipv4(0);
+}
 
 std::string Address::to_string() const {
-  char buffer[INET6_ADDRSTRLEN];
-  const int af = family() == Family::ipv4 ? AF_INET : AF_INET6;
-  inet_ntop(af, bytes_.data() + wire_offset(), buffer, sizeof buffer);
-  return buffer;
+  std::string text;
+  append_to(text);
+  return text;
+}
+
+void Address::append_to(std::string& text) const {
+  if (family() == Family::ipv6) {
+    char buffer[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, bytes_.data(), buffer, sizeof buffer);
+    text += buffer;
+    return;
+  }
+  for (std::size_t i = kMapped; i < bytes_.size(); ++i) {
+    if (i > kMapped) text += '.';
+    char octet[3];
+    text.append(octet, std::to_chars(octet, octet + sizeof octet, bytes_[i]).ptr);
+  }
 }
 
 Cidr::Cidr(Address address, unsigned length) {
@@ -111,7 +130,9 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
   return Cidr(*address, *length);
 }
 
-Cidr Cidr::host(Address address) { return Cidr(address, 128); }
+Cidr Cidr::host(Address address) {
+  return Cidr(address, 128);
+}
 
 Address Cidr::last() const {
   const unsigned width = family() == Family::ipv4 ? 32 : 128;

@@ -57,6 +57,7 @@ class Address {
   std::size_t wire_size() const { return family() == Family::ipv4 ? 4 : 16; }
 
   std::string to_string() const;  // canonical (RFC 5952)
+  void append_to(std::string& text) const;  // the same, without a string in between
   auto operator<=>(const Address&) const = default;
 
  private:

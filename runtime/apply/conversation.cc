@@ -181,13 +181,4 @@ Ending Conversation::ask(std::uint16_t type, std::uint16_t flags, std::uint8_t f
   }
 }
 
-std::optional<std::uint32_t> Conversation::generation() {
-  std::optional<std::uint32_t> generation;
-  const Ending ending = get(NFT_MSG_GETGEN, AF_UNSPEC, {}, [&](const Reply& reply) {
-    if (const auto id = find(reply.attributes, NFTA_GEN_ID)) generation = id->be32();
-  });
-  if (ending.error != 0) return std::nullopt;
-  return generation;
-}
-
 }  // namespace kproxy::apply

@@ -62,9 +62,6 @@ class Conversation {
   Ending get(std::uint16_t type, std::uint8_t family, Bytes attributes, const OnReply& on_reply,
              std::size_t objects = 1);
 
-  // The number of transactions that were committed in the network namespace, by whomever.
-  std::optional<std::uint32_t> generation();
-
   Transport& transport() { return transport_; }
 
  private:

@@ -26,9 +26,14 @@ class Comparison {
       : kernel_(kernel), desired_(desired), owners_(owners), except_(except) {}
 
   Differences run() {
-    if (!kernel_.present || (kernel_.flags & NFT_TABLE_F_DORMANT) != 0) {
-      result_.no_table = true;
-      note("the table ", ruleset::kTable, kernel_.present ? " is dormant" : " is not there");
+    if (!kernel_.present) {
+      result_.no_table = result_.structure = true;
+      note("the table ", ruleset::kTable, " is not there");
+      return std::move(result_);
+    }
+    if ((kernel_.flags & NFT_TABLE_F_DORMANT) != 0) {
+      result_.dormant = true;
+      note("the table ", ruleset::kTable, " is dormant");
     }
     compare_sets();
     compare_chains();
@@ -58,6 +63,14 @@ class Comparison {
     std::string line;
     (line.append(parts), ...);
     result_.lines.push_back(std::move(line));
+  }
+
+  // Puts words together only for lines that are wanted: there may be elements by the ten thousands.
+  void note_element(const Element& element, std::string_view how) {
+    if (result_.lines.size() >= kMaxLines)
+      ++result_.count;
+    else
+      note("set ", name(element.set, owners_), how, to_text(element, owners_));
   }
 
   void compare_sets() {
@@ -134,7 +147,7 @@ class Comparison {
 
   void missing(const Element& element) {
     if (excepted(element)) return;
-    note("set ", name(element.set, owners_), ": lacks ", to_text(element, owners_));
+    note_element(element, ": lacks ");
     if (ruleset::is_prefix_set(element.set.kind))
       rewrite_.insert(element.set);
     else
@@ -143,7 +156,7 @@ class Comparison {
 
   void unwanted(const Element& element) {
     if (!set_wanted(element.set)) return;  // goes with its set
-    note("set ", name(element.set, owners_), ": has ", to_text(element, owners_));
+    note_element(element, ": has ");
     if (ruleset::is_prefix_set(element.set.kind))
       rewrite_.insert(element.set);
     else

@@ -47,8 +47,11 @@ class Writer {
     std::memcpy(at_, from, size);
     at_ += size;
   }
-  void address(const Address& address) {
-    bytes(address.bytes().data() + address.wire_offset(), address.wire_size());
+  void address(const Address& address, Family family) {
+    if (family == Family::ipv4)
+      bytes(address.bytes().data() + 12, 4);
+    else
+      bytes(address.bytes().data(), 16);
   }
   // Each part of a concatenation begins at a multiple of four bytes.
   void protocol(Protocol protocol) {
@@ -73,7 +76,7 @@ class Writer {
 };
 
 void put_frontend(Writer& writer, const Element& e) {
-  if (e.set.scope == ruleset::Scope::services) writer.address(e.address);
+  if (e.set.scope == ruleset::Scope::services) writer.address(e.address, e.set.family);
   writer.protocol(e.protocol);
   writer.port(e.port);
 }
@@ -98,7 +101,7 @@ void put_key(Writer& writer, std::uint16_t type, const Element& e, const Address
       break;
     case SetKind::source_ranges:
       put_frontend(writer, e);
-      writer.address(other);
+      writer.address(other, e.set.family);
       break;
     case SetKind::cluster_ips:
     case SetKind::service_cidrs:
@@ -106,14 +109,14 @@ void put_key(Writer& writer, std::uint16_t type, const Element& e, const Address
     case SetKind::node_port_addresses:
     case SetKind::clients:
     case SetKind::client_ports:
-      writer.address(e.address);
+      writer.address(e.address, e.set.family);
       break;
     case SetKind::hairpin:
-      writer.address(e.address);
-      writer.address(other);
+      writer.address(e.address, e.set.family);
+      writer.address(other, e.set.family);
       break;
     case SetKind::rememberable:
-      writer.address(other);
+      writer.address(other, e.set.family);
       writer.port(e.other_port);
       break;
   }
@@ -124,7 +127,7 @@ void put_key(Writer& writer, std::uint16_t type, const Element& e, const Address
 void put_endpoint(Writer& writer, const Element& e) {
   std::uint8_t* data = writer.begin_nest(NFTA_SET_ELEM_DATA);
   std::uint8_t* value = writer.begin(NFTA_DATA_VALUE);
-  writer.address(e.other);
+  writer.address(e.other, e.set.family);
   writer.port(e.other_port);
   writer.end(value);
   writer.end(data);

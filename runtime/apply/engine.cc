@@ -49,11 +49,11 @@ void sort_by_key(std::vector<Element>& elements) {
 Engine::Engine(Transport& transport, ruleset::OwnerNames& owners)
     : conversation_(transport), owners_(owners), chain_names_(owners), batch_(0) {}
 
-// Sends the batch and makes sure what became of it.
+// Sends the batch. If its answer is missing it may have been applied or not: whoever wants to know
+// reads the table.
 Engine::Outcome Engine::commit(Applied& applied) {
   batch_.finish();
   culprit_.reset();
-  const auto generation = conversation_.generation();
   const auto begin = Clock::now();
   const Answer answer = conversation_.transact(batch_);
   applied.commit += Clock::now() - begin;
@@ -66,19 +66,17 @@ Engine::Outcome Engine::commit(Applied& applied) {
       Explanation explanation = explain(answer.refusals.front(), batch_, owners_);
       last_error_ = std::move(explanation.error);
       culprit_ = std::move(explanation.inserted);
-      return Outcome::refused;
+      break;
     }
     case Answer::Kind::unclear:
+      last_error_ = Error{
+          "table inet " + std::string(ruleset::kTable),
+          "the kernel's answer to a transaction is missing" +
+              (answer.error == 0 ? std::string() : std::string(": ") + std::strerror(answer.error)),
+          ""};
       break;
   }
-  last_error_ = Error{
-      "table inet " + std::string(ruleset::kTable),
-      "the kernel's answer to a transaction is missing" +
-          (answer.error == 0 ? std::string() : std::string(": ") + std::strerror(answer.error)),
-      ""};
-  // Nobody has committed anything since: neither have we. (If somebody has it may have been us.)
-  const auto now = conversation_.generation();
-  return generation && now && *generation == *now ? Outcome::refused : Outcome::unclear;
+  return Outcome::failed;
 }
 
 Engine::Outcome Engine::send(const Transaction& transaction, Applied& applied) {
@@ -146,6 +144,7 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
                               Applied applied, int attempt) {
   Desired desired = wanted();
   sort_by_key(desired.elements);
+  const PrefixSets prefix_sets = prefix_sets_of(desired);
   for (; attempt <= kAttempts; ++attempt) {
     applied.attempts = attempt;
     if (!applied.troubles.empty()) std::this_thread::sleep_for(kBackoff * (1 << (attempt - 1)));
@@ -158,20 +157,21 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
     applied.differences += differences->count;
     applied.lines.insert(applied.lines.end(), differences->lines.begin(), differences->lines.end());
     Change change = std::move(differences->change);
-    if (differences->replace_table) {
-      change = Change{};
+    const bool all = differences->no_table || differences->replace_table;
+    if (all) {
       change.add_sets = desired.structure.sets;
       change.add_chains = desired.structure.chains;
-      for (const Element& element : desired.elements)
-        if (!rejected_.contains(element)) change.insert.push_back(element);
+      change.insert = std::move(desired.elements);  // they are many: lent until this is sent
+      if (!rejected_.empty())
+        std::erase_if(change.insert, [&](const Element& e) { return rejected_.contains(e); });
     }
-    Transaction transaction = transaction_of(*differences, change, desired);
+    Transaction transaction = transaction_of(*differences, change, prefix_sets);
     transaction.other_tables = other_tables;
 
     Outcome outcome = transaction.empty() ? Outcome::committed : send(transaction, applied);
     // What is refused now is refused although the table was just read: by itself. The rest of the
     // transaction goes without it.
-    while (outcome == Outcome::refused && culprit_ && rejected_.size() < kMaxRejected) {
+    while (outcome == Outcome::failed && culprit_ && rejected_.size() < kMaxRejected) {
       const auto found = std::find(change.insert.begin(), change.insert.end(), *culprit_);
       if (found == change.insert.end()) break;
       rejected_.insert(*found);
@@ -179,11 +179,9 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
       change.insert.erase(found);
       outcome = send(transaction, applied);
     }
+    if (all) desired.elements = std::move(change.insert);
     if (outcome == Outcome::committed) {
-      PrefixSets prefix_sets;
-      for (const Element& element : desired.elements)
-        if (is_prefix_set(element.set.kind)) prefix_sets[element.set].push_back(element);
-      prefix_sets_ = std::move(prefix_sets);
+      prefix_sets_ = prefix_sets;
       // Endpoints may have gone while nobody was there to see it.
       forget([&] { return clients_of_nobody(desired); }, applied);
       return applied;
@@ -193,26 +191,33 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
   return last_error_;
 }
 
+Engine::PrefixSets Engine::prefix_sets_of(const Desired& desired) {
+  PrefixSets prefix_sets;
+  for (const SetRef& set : desired.structure.sets)
+    if (is_prefix_set(set.kind)) prefix_sets[set];
+  for (const Element& element : desired.elements)
+    if (is_prefix_set(element.set.kind)) prefix_sets[element.set].push_back(element);
+  return prefix_sets;
+}
+
 Transaction Engine::transaction_of(const Differences& differences, const Change& change,
-                                   const Desired& desired) const {
+                                   const PrefixSets& prefix_sets) const {
   Transaction transaction{.change = change};
-  transaction.create_table = differences.no_table;
+  transaction.create_table = differences.no_table || differences.dormant;
   transaction.replace_table = differences.replace_table;
   transaction.chains_may_exist = true;
-  if (!differences.replace_table) {
-    transaction.foreign = differences.foreign;
-    transaction.extra_chains = differences.extra_chains;
-    transaction.extra_sets = differences.extra_sets;
+  if (differences.no_table || differences.replace_table) {
+    for (const auto& [set, elements] : prefix_sets)
+      transaction.prefix_sets.push_back({set, elements});
+    return transaction;
   }
-  std::vector<SetRef> rewrite = differences.rewrite;
-  if (differences.replace_table)
-    for (const SetRef& set : desired.structure.sets)
-      if (is_prefix_set(set.kind)) rewrite.push_back(set);
-  for (const SetRef& set : rewrite) {
-    PrefixSet prefix_set{set, {}};
-    for (const Element& element : desired.elements)
-      if (element.set == set) prefix_set.elements.push_back(element);
-    transaction.prefix_sets.push_back(std::move(prefix_set));
+  transaction.foreign = differences.foreign;
+  transaction.extra_chains = differences.extra_chains;
+  transaction.extra_sets = differences.extra_sets;
+  for (const SetRef& set : differences.rewrite) {
+    const auto wanted = prefix_sets.find(set);
+    transaction.prefix_sets.push_back(
+        {set, wanted == prefix_sets.end() ? std::vector<Element>() : wanted->second});
   }
   return transaction;
 }

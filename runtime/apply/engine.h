@@ -78,7 +78,7 @@ class Engine {
   void set_split_bytes(std::size_t bytes) { split_bytes_ = bytes; }
 
  private:
-  enum class Outcome : std::uint8_t { committed, refused, unclear };
+  enum class Outcome : std::uint8_t { committed, failed };
   using PrefixSets = std::map<ruleset::SetRef, std::vector<ruleset::Element>>;
 
   Outcome send(const Transaction& transaction, Applied& applied);
@@ -86,8 +86,9 @@ class Engine {
   Result<Applied> retry(const Wanted& wanted, const std::vector<TableName>& other_tables,
                         Applied applied, int attempt);
   Result<Differences> compare(const Desired& desired);
+  static PrefixSets prefix_sets_of(const Desired& desired);
   Transaction transaction_of(const Differences& differences, const ruleset::Change& change,
-                             const Desired& desired) const;
+                             const PrefixSets& prefix_sets) const;
   void add_ports(std::vector<Client>& clients);
   std::vector<ruleset::Element> clients_to_forget(const ruleset::Change& change);
   std::vector<ruleset::Element> clients_of_nobody(const Desired& desired);
@@ -100,7 +101,7 @@ class Engine {
   ruleset::OwnerNames& owners_;
   ChainNames chain_names_;
   Batch batch_;
-  std::size_t split_bytes_ = 8 * 1024 * 1024;
+  std::size_t split_bytes_ = 1024 * 1024;
   PrefixSets prefix_sets_;               // as last committed: they are written whole
   std::set<ruleset::Element> rejected_;  // that the kernel will not take
   std::optional<bool> can_destroy_;

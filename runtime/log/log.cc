@@ -50,21 +50,19 @@ Field::Field(std::string_view key, double value) : text(std::string(key) + "=") 
   text += number;
 }
 
-void Log::info(int level, std::string_view message, Fields fields,
-               std::source_location where) const {
+void Log::info(int level, std::string_view message, Fields fields, Place where) const {
   if (level <= verbosity_) write('I', message, fields, where);
 }
 
-void Log::warning(std::string_view message, Fields fields, std::source_location where) const {
+void Log::warning(std::string_view message, Fields fields, Place where) const {
   write('W', message, fields, where);
 }
 
-void Log::error(std::string_view message, const Error& error, std::source_location where) const {
+void Log::error(std::string_view message, const Error& error, Place where) const {
   write('E', message, {{"err", error.message()}}, where);
 }
 
-void Log::write(char severity, std::string_view message, Fields fields,
-                const std::source_location& where) const {
+void Log::write(char severity, std::string_view message, Fields fields, Place where) const {
   timeval now{};
   gettimeofday(&now, nullptr);
   tm local{};
@@ -74,8 +72,8 @@ void Log::write(char severity, std::string_view message, Fields fields,
                 local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
                 static_cast<long>(now.tv_usec), static_cast<int>(getpid()));
   std::string line = head;
-  line += base_name(where.file_name());
-  line += ':' + std::to_string(where.line()) + "] " + quoted(message);
+  line += base_name(where.file);
+  line += ':' + std::to_string(where.line) + "] " + quoted(message);
   for (const Field& field : fields) line += ' ' + field.text;
   line += '\n';
   // A log that cannot be written is no reason to stop serving.

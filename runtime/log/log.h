@@ -7,7 +7,6 @@
 #pragma once
 
 #include <initializer_list>
-#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -31,6 +30,16 @@ struct Field {
 };
 using Fields = std::initializer_list<Field>;
 
+// The line of source that logs. As std::source_location, which clang 14 lacks.
+struct Place {
+  static constexpr Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+
+  const char* file;
+  int line;
+};
+
 class Log {
  public:
   // fd: usually 2; not owned. verbosity: as -v; lines of a higher level are left out.
@@ -38,15 +47,14 @@ class Log {
 
   // level: 0 always, 2 a line for each sync, 4 details.
   void info(int level, std::string_view message, Fields fields = {},
-            std::source_location where = std::source_location::current()) const;
+            Place where = Place::here()) const;
   void warning(std::string_view message, Fields fields = {},
-               std::source_location where = std::source_location::current()) const;
+               Place where = Place::here()) const;
   void error(std::string_view message, const Error& error,
-             std::source_location where = std::source_location::current()) const;
+             Place where = Place::here()) const;
 
  private:
-  void write(char severity, std::string_view message, Fields fields,
-             const std::source_location& where) const;
+  void write(char severity, std::string_view message, Fields fields, Place where) const;
 
   int fd_;
   int verbosity_;

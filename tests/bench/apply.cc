@@ -207,7 +207,7 @@ class Proxy {
   // As after a start; also what a restart does.
   apply::Applied reconcile() {
     engine_.emplace(transport_, tracker_.ruleset().owners());
-    tracker_.ruleset().take_change();
+    tracker_.ruleset().skip_change();
     return require(engine_->reconcile([this] { return desired(); }));
   }
   apply::Applied change(snapshot::Object object) {

@@ -115,12 +115,12 @@ class Node:
         await daemon.line(STARTED)
         return daemon
 
-    async def run(self, *command, text=None, patience=COMMAND_SECONDS, **more):
+    async def run(self, *command, text=None, patience=COMMAND_SECONDS):
         """A program in the node's namespace, to its end."""
         began = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             *map(str, command), stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=lambda: setns(self.namespace.fd), **more)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=lambda: setns(self.namespace.fd))
         try:
             output, errors = await asyncio.wait_for(process.communicate(text.encode() if text is not None else None), patience)
         except asyncio.TimeoutError:

@@ -1,3 +1,353 @@
-"""x"""
-TESTS=[]
-class Skipped(Exception): pass
+"""What goes wrong on a node: one clear line, the right exit status, and rules that stay."""
+
+import asyncio
+import os
+import shutil
+
+from daemon import STARTED
+from node import frontends, service
+from traffic import Traffic
+
+PROMPT_SECONDS = 1.0
+SETTLED_SECONDS = 0.3  # in which a second error line would be there
+NOBODY = 65534
+
+
+def web(endpoints="a1,a2"):
+    return service("web", 1, endpoints)
+
+
+async def answers(node, *names):
+    """The Service leads to these endpoints and no other."""
+    async with Traffic(node.world, "a3", frontends(web())) as traffic:
+        await traffic.more(60)
+    node.expect_none(traffic.problems({f"{name}:8080" for name in names}))
+
+
+async def hooked(node):
+    return (await node.run("nft", "list", "table", "inet", "kproxy")).status == 0
+
+
+async def refuses(node, what, *arguments, status=1, names=()):
+    """kproxy ends with that status, one line on standard error, and has not touched the kernel."""
+    ended = await node.kproxy(*arguments, patience=10)
+    lines = ended.errors.splitlines()
+    node.expect(ended.status == status, f"{what}: exit status {ended.status}, not {status}: {lines[:3]}")
+    node.expect(len(lines) == 1, f"{what}: {len(lines)} lines on standard error, not one: {lines[:4]}")
+    node.expect(ended.seconds < PROMPT_SECONDS, f"{what}: took {ended.seconds:.2f} s")
+    node.expect(not ended.output, f"{what}: on standard output: {ended.output[:200]}")
+    for name in names:
+        node.expect(name in ended.errors, f"{what}: the line does not say {name}: {lines[:1]}")
+    node.expect(not await hooked(node), f"{what}: yet there is a table")
+
+
+async def at_the_start(node):
+    """Errors at the start: exit status 1, one line that names what is wrong, nothing applied"""
+    node.write([web()])
+    good, folder = node.snapshot.read_text(), node.folder
+    bad = folder / "bad.json"
+    settings = ["--config", node.configuration]
+
+    def file(text):
+        bad.write_text(text)
+        return ["--snapshot", bad, *settings]
+
+    broken = {
+        "empty": "",
+        "blank": "\n\n",
+        "half": good[:len(good) // 2],
+        "with rubbish in it": good[:200] + "}{" + good[200:],
+        "with rubbish behind it": good + "}",
+        "not JSON": "apiVersion: v1\nkind: List\n",
+        "a JSON number": "7\n",
+        "with bytes that are no text": good.replace("node-b", "node-\x00b"),
+    }
+    for once in ([], ["--once"]):
+        await refuses(node, f"no such file {once}", "--snapshot", folder / "missing.json", *settings, *once, names=["missing.json"])
+        await refuses(node, f"no such folder {once}", "--snapshot", folder / "no" / "file.json", *settings, *once, names=["no/file.json"])
+        await refuses(node, f"a directory {once}", "--snapshot", folder, *settings, *once, names=[str(folder)])
+        for how, text in broken.items():
+            await refuses(node, f"a snapshot that is {how} {once}", *file(text), *once, names=["bad.json"])
+    os.symlink("loop.json", folder / "loop.json")
+    await refuses(node, "a link to itself", "--snapshot", folder / "loop.json", *settings, names=["loop.json"])
+    os.symlink("nowhere", folder / "dangling.json")
+    await refuses(node, "a link to nothing", "--snapshot", folder / "dangling.json", *settings, names=["dangling.json"])
+
+    await refuses(node, "no snapshot", *settings, names=["--snapshot"])
+    await refuses(node, "an unknown flag", *node.settings(), "--no-such-flag", names=["--no-such-flag"])
+    await refuses(node, "an unknown flag with a value", *node.settings(), "--proxy-port-ranges=1", names=["proxy-port-ranges"])
+    await refuses(node, "a word too many", *node.settings(), "apply-all", names=["apply-all"])
+    await refuses(node, "a flag's value that is none", "--snapshot", node.snapshot, "--masquerade-bit", "many", names=["masquerade-bit"])
+    await refuses(node, "no such configuration", "--snapshot", node.snapshot, "--config", folder / "none.yaml", names=["none.yaml"])
+    wrong = folder / "wrong.yaml"
+    wrong.write_text("mode: [nftables\n")
+    await refuses(node, "a broken configuration", "--snapshot", node.snapshot, "--config", wrong, names=["wrong.yaml"])
+
+
+async def verbosity(node):
+    """The verbosity may be given in all the ways that Kubernetes components take it"""
+    node.write([web()])
+    for words in (["-v=2"], ["-v", "2"], ["-v2"], ["--v=2"], ["--v", "2"]):
+        ended = await node.kproxy(*node.settings(), "--once", *words)
+        node.expect(ended.status == 0 and "Synced" in ended.errors,
+                    f"{' '.join(words)}: exit status {ended.status}: {ended.errors.strip()[:200]}")
+
+
+async def without_permission(node):
+    """As nobody: one line, exit status 1 (2 of verify), in under a second"""
+    node.write([web()])
+    program = node.folder / "kproxy"  # where nobody can reach it
+    shutil.copy(node.options.kproxy, program)
+    program.chmod(0o755)
+    somebody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", program]
+    for what, status, arguments in (
+        ("following", 1, node.settings()),
+        ("--once", 1, [*node.settings(), "--once"]),
+        ("--cleanup", 1, ["--cleanup"]),
+        ("verify", 2, ["verify", *node.settings()]),
+    ):
+        ended = await node.run(*somebody, *arguments, patience=10)
+        lines = ended.errors.splitlines()
+        node.expect(ended.status == status, f"{what}: exit status {ended.status}, not {status}: {lines[:3]}")
+        node.expect(len(lines) == 1, f"{what}: {len(lines)} lines on standard error, not one: {lines[:4]}")
+        node.expect("not permitted" in ended.errors or "ermission" in ended.errors, f"{what}: does not say why: {lines[:1]}")
+        node.expect(ended.seconds < PROMPT_SECONDS, f"{what}: took {ended.seconds:.2f} s")
+    node.snapshot.chmod(0o600)
+    ended = await node.run(*somebody, *node.settings(), patience=10)
+    node.expect(ended.status == 1 and "ermission denied" in ended.errors and "snapshot.json" in ended.errors,
+                f"a snapshot that nobody may read: exit status {ended.status}: {ended.errors}")
+    node.expect(not await hooked(node), "there is a table")
+
+
+async def while_running(node):
+    """A broken file while running: one error line each time, the rules stay; a good one is taken again"""
+    node.write([web("a1,a2")])
+    daemon = await node.start()
+    good = node.snapshot.read_text()
+    deeds = {
+        "half, in place": lambda: node.snapshot.write_text(good[:len(good) // 2]),
+        "half, by rename": lambda: node.replace(good[:len(good) // 2]),
+        "empty, in place": lambda: node.snapshot.write_text(""),
+        "empty, by rename": lambda: node.replace(""),
+        "not JSON": lambda: node.replace("kind: List\n"),
+        "rubbish behind it": lambda: node.replace(good + "]"),
+    }
+    endpoints = ["a1,a2", "b1"]
+    for n, (what, deed) in enumerate(deeds.items()):
+        since = len(daemon.lines)
+        deed()
+        await daemon.line("^E", since)
+        await asyncio.sleep(SETTLED_SECONDS)
+        errors = daemon.matching("^E", since)
+        node.expect(len(errors) == 1, f"{what}: {len(errors)} error lines: {errors[:3]}")
+        node.expect("snapshot.json" in errors[0], f"{what}: the line does not name the file: {errors[0]}")
+        await answers(node, *endpoints[n % 2].split(","))
+        since = len(daemon.lines)
+        node.write([web(endpoints[(n + 1) % 2])])
+        await node.in_force()
+        await answers(node, *endpoints[(n + 1) % 2].split(","))
+        node.expect(not daemon.matching("^E", since), f"{what}, and then a good one: {daemon.matching('^E', since)}")
+    node.expect(daemon.running, "kproxy has ended")
+
+
+async def gone_while_running(node):
+    """The file is removed, or becomes a directory, while running: the rules stay, and it is followed again"""
+    node.write([web("a1")])
+    daemon = await node.start()
+    node.snapshot.unlink()
+    await asyncio.sleep(SETTLED_SECONDS)
+    await answers(node, "a1")
+    node.write([web("b1")])
+    await node.in_force()
+    await answers(node, "b1")
+    node.snapshot.unlink()
+    node.snapshot.mkdir()
+    await asyncio.sleep(SETTLED_SECONDS)
+    await answers(node, "b1")
+    errors = daemon.matching("^E")
+    node.expect(len(errors) <= 1, f"{len(errors)} error lines: {errors[:3]}")
+    node.snapshot.rmdir()
+    node.write([web("a2")])
+    await node.in_force()
+    await answers(node, "a2")
+    node.expect(daemon.running, "kproxy has ended")
+
+
+async def replaced_in_every_way(node):
+    """In place, by rename, by a link, and as the kubelet does with ConfigMaps: all are followed"""
+    node.write([web("a1")])
+    daemon = await node.start()
+
+    async def followed(how, endpoint):
+        await node.in_force()
+        await answers(node, endpoint)
+        node.expect(not daemon.matching("^E"), f"{how}: {daemon.matching('^E')[:2]}")
+
+    node.snapshot.write_text(node.text([web("a2")]))
+    await followed("in place", "a2")
+    node.write([web("b1")])
+    await followed("by rename", "b1")
+    node.snapshot.unlink()
+    node.snapshot.write_text(node.text([web("a1")]))
+    await followed("removed and written anew", "a1")
+    # Slowly, as `kubectl get ... > FILE` does, and meanwhile something else happens in the folder.
+    text = node.text([web("b2")])
+    with open(node.snapshot, "w") as file:
+        for n in range(5):
+            file.write(text[n * len(text) // 5:(n + 1) * len(text) // 5])
+            file.flush()
+            await asyncio.sleep(0.05)
+    await followed("slowly", "b2")
+    copy = node.folder / "elsewhere"
+    copy.mkdir()
+    (copy / "cluster.json").write_text(node.text([web("b3")]))
+    os.symlink("elsewhere/cluster.json", node.folder / "link.new")
+    os.rename(node.folder / "link.new", node.snapshot)
+    await followed("by a link", "b3")
+    (copy / "cluster.new").write_text(node.text([web("a1")]))
+    os.rename(copy / "cluster.new", copy / "cluster.json")
+    await followed("behind a link", "a1")
+
+
+async def neighbour_while_written(node):
+    """While the file is written slowly, other files in its folder change: the rules stay, and it is taken when complete"""
+    node.write([web("a1")])
+    daemon = await node.start()
+    text = node.text([web("a2")])
+    async with Traffic(node.world, "a3", frontends(web())) as traffic:
+        with open(node.snapshot, "w") as file:
+            for n in range(5):
+                file.write(text[n * len(text) // 5:(n + 1) * len(text) // 5])
+                file.flush()
+                (node.folder / "neighbour").write_text(str(n))
+                await asyncio.sleep(0.05)
+        await node.in_force()
+    node.expect_none(traffic.problems({"a1:8080", "a2:8080"}))
+    await answers(node, "a2")
+    node.note(f"{len(daemon.matching('^E'))} error lines meanwhile")
+
+
+async def config_map(node):
+    """A mounted ConfigMap: file -> ..data/file, ..data -> a dated folder that is switched"""
+    volume = node.folder / "volume"
+    volume.mkdir()
+
+    def publish(n, endpoints):
+        dated = volume / f"..2025_01_0{n}"
+        dated.mkdir()
+        (dated / "cluster.json").write_text(node.text([web(endpoints)]))
+        os.symlink(dated.name, volume / "..data_tmp")
+        os.rename(volume / "..data_tmp", volume / "..data")
+        return dated
+
+    old = publish(1, "a1")
+    os.symlink("..data/cluster.json", volume / "cluster.json")
+    node.snapshot = volume / "cluster.json"
+    daemon = await node.start()
+    for n, endpoint in enumerate(["b1", "a2", "b2"], start=2):
+        new = publish(n, endpoint)
+        shutil.rmtree(old)
+        old = new
+        await node.in_force()
+        await answers(node, endpoint)
+    node.expect(not daemon.matching("^E"), f"logged: {daemon.matching('^E')}")
+
+
+async def golden(node):
+    """--golden: what equals the reviewed file is applied; else the difference is shown, and nothing is"""
+    reviewed = node.folder / "reviewed.nft"
+    node.write([web("a1,a2")])
+    compiled = await node.run(node.options.kpcompile, "--config", node.configuration, node.snapshot)
+    reviewed.write_text(compiled.output)
+    same = node.snapshot.read_text()
+
+    node.snapshot.write_text(same.replace("10.244.1.12", "10.244.1.13"))
+    for once in ([], ["--once"]):
+        ended = await node.kproxy(*node.settings(), "--golden", reviewed, *once, patience=10)
+        node.expect(ended.status == 1, f"a difference {once}: exit status {ended.status}")
+        node.expect("10.244.1.12" in ended.output and "10.244.1.13" in ended.output,
+                    f"a difference {once}: not shown: {ended.output[:300]}")
+        node.expect("reviewed.nft" in ended.errors and len(ended.errors.splitlines()) == 1, f"a difference {once}: {ended.errors}")
+        node.expect(not await hooked(node), f"a difference {once}: yet there is a table")
+    ended = await node.kproxy(*node.settings(), "--golden", node.folder / "none.nft", patience=10)
+    node.expect(ended.status == 1 and "none.nft" in ended.errors, f"no such file: exit status {ended.status}: {ended.errors}")
+
+    node.replace(same)
+    daemon = await node.start("--golden", str(reviewed))
+    await answers(node, "a1", "a2")
+    since = len(daemon.lines)
+    node.replace(same.replace("10.244.1.12", "10.244.1.13"))
+    await daemon.line("^E.*reviewed.nft", since)
+    await answers(node, "a1", "a2")
+    await asyncio.sleep(SETTLED_SECONDS)
+    node.expect(len(daemon.matching("^E", since)) == 1, f"while running: {daemon.matching('^E', since)}")
+    since = len(daemon.lines)
+    node.replace(same.replace("10.244.1.12", "10.244.1.13"))  # and again
+    await daemon.line("^E.*reviewed.nft", since)
+    node.replace(same)
+    await asyncio.sleep(SETTLED_SECONDS)
+    await answers(node, "a1", "a2")
+    await node.expect_verified("with the reviewed snapshot again", 10)
+    node.expect(daemon.running, "kproxy has ended")
+
+
+async def verify(node):
+    """kproxy verify: 0 the same, 1 different with what differs, 2 trouble; it changes nothing"""
+    node.write([web()])
+    ended = await node.verify()
+    node.expect(ended.status == 1, f"without a table: exit status {ended.status}: {ended.output}{ended.errors}")
+    node.expect(not await hooked(node), "verify has made a table")
+    once = await node.kproxy(*node.settings(), "--once")
+    node.expect(once.status == 0, f"--once: exit status {once.status}: {once.errors}")
+    ended = await node.verify()
+    node.expect(ended.status == 0, f"after --once: exit status {ended.status}: {ended.output}")
+    await node.nft("delete element inet kproxy services4 { 10.96.0.1 . tcp . 80 }")
+    for _ in range(2):
+        ended = await node.verify()
+        node.expect(ended.status == 1 and "10.96.0.1" in ended.output and "services4" in ended.output,
+                    f"an element is missing: exit status {ended.status}: {ended.output}")
+        node.expect(not ended.errors, f"an element is missing: on standard error: {ended.errors}")
+    node.write([web("a1")])
+    ended = await node.verify()
+    node.expect(ended.status == 1, f"another snapshot: exit status {ended.status}")
+    for what, arguments in (("no such file", ["--snapshot", node.folder / "none.json"]), ("no snapshot", []),
+                            ("an unknown flag", [*node.settings(), "--nothing"]),
+                            ("a directory", ["--snapshot", node.folder, "--node", "node-a"])):
+        ended = await node.kproxy("verify", *arguments)
+        node.expect(ended.status == 2, f"{what}: exit status {ended.status}")
+        node.expect(len(ended.errors.splitlines()) == 1, f"{what}: {ended.errors}")
+
+
+async def cleanup(node):
+    """--cleanup removes the table, and once more does nothing: exit status 0; other tables stay"""
+    node.write([web()])
+    await node.nft("table inet other { chain c { type filter hook input priority 0; counter; }; }")
+    await (await node.start()).stop()
+    for time in ("once", "twice"):
+        ended = await node.kproxy("--cleanup")
+        node.expect(ended.status == 0, f"{time}: exit status {ended.status}: {ended.errors}")
+        node.expect(not ended.errors, f"{time}: on standard error: {ended.errors}")
+        node.expect(not await hooked(node), f"{time}: the table is there")
+    node.expect("inet other" in await node.listed("tables"), "a foreign table is gone")
+
+
+async def two_at_once(node):
+    """Two daemons with the same snapshot, by mistake: they do not fight, and the rules are right"""
+    node.write([web("a1")])
+    daemons = [await node.launch(), await node.launch()]
+    for daemon in daemons:
+        await daemon.line(STARTED)
+    for n in range(5):
+        node.write([web("b1" if n % 2 == 0 else "a1")])
+        await node.in_force()
+    await asyncio.sleep(1)
+    before = [len(daemon.lines) for daemon in daemons]
+    await asyncio.sleep(1)
+    lines = [line for daemon, since in zip(daemons, before) for line in daemon.lines[since:] if not line.startswith("I")]
+    node.expect(len(lines) <= 2, f"{len(lines)} lines in a second without a change: {lines[:3]}")
+    await answers(node, "b1")
+    await node.expect_verified("with two daemons", 10)
+
+
+TESTS = [at_the_start, verbosity, without_permission, while_running, gone_while_running, replaced_in_every_way,
+         neighbour_while_written, config_map, golden, verify, cleanup, two_at_once]
