@@ -193,7 +193,7 @@ Status Daemon::connect() {
 }
 
 Status Daemon::reconcile(std::string_view message) {
-  tracker_.ruleset().take_change();  // desired() has it all
+  tracker_.ruleset().skip_change();  // desired() has it all
   const Result<apply::Applied> applied = engine_->reconcile(
       [this] { return desired(); }, kernel::kube_proxy_tables(engine_->conversation()));
   if (monitor_) monitor_->set_own_port(transport_->port_id());
