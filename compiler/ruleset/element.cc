@@ -1,5 +1,9 @@
 #include "compiler/ruleset/element.h"
 
+#include <charconv>
+
+#include <charconv>
+
 namespace kproxy::ruleset {
 namespace {
 

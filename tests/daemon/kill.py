@@ -5,14 +5,15 @@ import contextlib
 import random
 import time
 
+import atomic
+import netlink
 from daemon import SYNCED
 from node import bulk, frontends, service
 from traffic import Traffic
-import atomic
 
 COUNT, LONG_COUNT = 25, 200
-LOADS, LONG_LOADS = 6, 40
-BULK, LONG_BULK = 2000, 20000
+LOADS, LONG_LOADS = 8, 40
+BULK, LONG_BULK = 1500, 20000
 MOST_SECONDS = 0.25  # of life under a changing load
 
 
@@ -20,6 +21,20 @@ def counts(node):
     seed = random.randrange(1 << 32)
     node.note(f"random seed {seed}")
     return random.Random(seed), *((LONG_COUNT, LONG_LOADS, LONG_BULK) if node.options.long else (COUNT, LOADS, BULK))
+
+
+class Aim:
+    """When to kill, in seconds after the beginning: later if it was too early for something to be done,
+    and earlier if it was too late; so that most kills are near the moment that matters."""
+
+    def __init__(self, rng, seconds):
+        self.rng, self.seconds = rng, seconds
+
+    async def wait(self):
+        await asyncio.sleep(self.seconds * self.rng.uniform(0.85, 1.15))
+
+    def learn(self, too_early):
+        self.seconds *= 1.15 if too_early else 0.87
 
 
 @contextlib.asynccontextmanager
@@ -83,20 +98,19 @@ async def within_a_first_load(node):
     load_seconds = time.monotonic() - began
     await daemon.kill()
     states = {"nothing yet": 0, "begun": 0, "complete": 0}
+    aim = Aim(rng, 0.8 * load_seconds)
     for n in range(loads):
-        await node.nft("delete table inet kproxy")
+        netlink.flush(node.namespace)
         daemon = await node.launch()
-        # The later half of it is the kernel's.
-        await asyncio.sleep(rng.uniform(0.3, 1.05) * load_seconds)
+        await aim.wait()
         await daemon.kill()
-        table = await node.run("nft", "-t", "list", "table", "inet", "kproxy")
-        if table.status != 0:
-            states["nothing yet"] += 1
-        elif " hook " not in table.output:
-            states["begun"] += 1
-        else:
+        hooked = netlink.has_chain(node.namespace, "kproxy", "prerouting")
+        if hooked:
             states["complete"] += 1
             await node.expect_verified(f"load {n} was killed, and left the table hooked")
+        else:
+            states["begun" if netlink.has_table(node.namespace, "kproxy") else "nothing yet"] += 1
+        aim.learn(too_early=not hooked)
         daemon = await node.start()
         await node.expect_verified(f"after load {n} was killed")
         await daemon.kill()
@@ -120,17 +134,19 @@ async def within_a_large_change(node):
         node.replace(large)
         await daemon.line(SYNCED, since)
         change_seconds = time.monotonic() - began
+        aim = Aim(rng, 0.7 * change_seconds)
         for n in range(loads):
             node.replace(old)
             if daemon.running:
                 await daemon.kill()
             daemon = await node.start()
             node.replace(large)
-            await asyncio.sleep(rng.uniform(0.5, 1.2) * change_seconds)
+            await aim.wait()
             await daemon.kill()
             for name, file in (("before", before), ("after", after)):
                 if (await node.kproxy("verify", "--snapshot", file, "--config", node.configuration)).status == 0:
                     states[name] += 1
+                    aim.learn(too_early=name == "before")
                     break
             else:
                 node.expect(False, f"change {n} was killed, and left neither what was before nor what was to come")

@@ -18,7 +18,8 @@ NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE = 1, 4, 0x400
 NLA_F_NESTED, NLA_TYPE_MASK = 0x8000, 0x3FFF
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
-DELTABLE, NEWSETELEM, DELSETELEM, NEWGEN, GETGEN = 2, 12, 14, 15, 16
+NLMSG_ERROR = 2
+GETTABLE, DELTABLE, GETCHAIN, NEWSETELEM, DELSETELEM, NEWGEN, GETGEN = 1, 2, 4, 12, 14, 15, 16
 # What a notification is about, and the attribute that names it within its table.
 NOTICES = {
     0: ("new table", None), 2: ("delete table", None),
@@ -68,6 +69,22 @@ def messages(data):
             return
         yield kind, data[at + 20:at + length], data[at + 16] if length > 16 else 0
         at += length + 3 & ~3
+
+
+def has(namespace, what, content):
+    """Whether the kernel answers a question (GETTABLE, GETCHAIN) with anything but that there is none."""
+    with netlink_socket(namespace) as sock:
+        sock.setblocking(True)
+        sock.send(message(SUBSYSTEM | what, 0, 1, content))
+        return all(kind != NLMSG_ERROR for kind, _, _ in messages(sock.recv(65536)))
+
+
+def has_table(namespace, table):
+    return has(namespace, GETTABLE, attribute(1, table.encode() + b"\0"))
+
+
+def has_chain(namespace, table, name):
+    return has(namespace, GETCHAIN, attribute(1, table.encode() + b"\0") + attribute(3, name.encode() + b"\0"))
 
 
 def netlink_socket(namespace):
