@@ -2,8 +2,8 @@
 //
 //   I1121 02:11:53.123456    4711 daemon.cc:42] "Synced" services=35 elements=1043
 //
-// One write(2) a line, so that lines of several threads do not mix; any thread may log. Verbosity is
-// set once, at construction.
+// One write(2) a line, so that lines of several threads do not mix; any thread may log. Verbosity
+// is set once, at construction.
 #pragma once
 
 #include <initializer_list>
@@ -30,7 +30,7 @@ struct Field {
 };
 using Fields = std::initializer_list<Field>;
 
-// The line of source that logs. As std::source_location, which clang 14 lacks.
+// The line of source that logs. As Location, which clang 14 lacks.
 struct Place {
   static constexpr Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     return {file, line};
@@ -38,6 +38,15 @@ struct Place {
 
   const char* file;
   int line;
+};
+
+// Where in the source a line is logged. (clang 14 has no Location.)
+struct Location {
+  const char* file;
+  int line;
+  static Location current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
 };
 
 class Log {
@@ -48,10 +57,8 @@ class Log {
   // level: 0 always, 2 a line for each sync, 4 details.
   void info(int level, std::string_view message, Fields fields = {},
             Place where = Place::here()) const;
-  void warning(std::string_view message, Fields fields = {},
-               Place where = Place::here()) const;
-  void error(std::string_view message, const Error& error,
-             Place where = Place::here()) const;
+  void warning(std::string_view message, Fields fields = {}, Place where = Place::here()) const;
+  void error(std::string_view message, const Error& error, Place where = Place::here()) const;
 
  private:
   void write(char severity, std::string_view message, Fields fields, Place where) const;

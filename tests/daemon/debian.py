@@ -87,7 +87,7 @@ class Suite:
     def command(self, name):
         """What runs that program with its own libraries."""
         root = self.folder / "root"
-        program = [path for path in (root / "usr/sbin" / name, root / "usr/bin" / name, root / "sbin" / name) if path.exists()]
+        program = [path for path in (root / "usr/sbin" / name, root / "usr/bin" / name) if path.exists()]
         loader = sorted(root.glob("usr/lib*/ld-linux*.so.*")) + sorted(root.glob("usr/lib/*/ld-linux*.so.*"))
         libraries = sorted({str(path.parent) for path in root.glob("usr/lib/*/libc.so.6")}
                            | {str(path.parent) for path in root.glob("lib/*/lib*.so.*")})

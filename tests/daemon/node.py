@@ -122,7 +122,8 @@ class Node:
             *map(str, command), stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=lambda: setns(self.namespace.fd))
         try:
-            output, errors = await asyncio.wait_for(process.communicate(text.encode() if text is not None else None), patience)
+            given = None if text is None else text.encode()
+            output, errors = await asyncio.wait_for(process.communicate(given), patience)
         except asyncio.TimeoutError:
             process.kill()
             await process.wait()

@@ -76,7 +76,8 @@ async def kube_proxy_in_one_family(node):
             own = transactions.of(daemon.pid)
         await traffic.more(20)
     node.expect_none(traffic.problems(BEFORE | AFTER))
-    node.expect(len(own) == 1 and own[0].has("delete table", "ip kube-proxy"), f"transactions: {[one.changes[:3] for one in own]}")
+    node.expect(len(own) == 1 and own[0].has("delete table", "ip kube-proxy"),
+                f"transactions: {[one.changes[:3] for one in own]}")
     node.expect("kube-proxy" not in await node.listed("tables"), "it is still there")
     await node.expect_verified("after the start")
 

@@ -53,11 +53,13 @@ DEEDS = {
     "flushes a chain": ("flush chain inet kproxy prerouting", ["prerouting"]),
     "flushes all rules": ("flush table inet kproxy", ["services4"]),
     "adds a chain": ("add chain inet kproxy others", ["others"]),
-    "adds a hooked chain": ("add chain inet kproxy others { type filter hook forward priority 0; policy drop; }", ["others"]),
+    "adds a hooked chain": ("add chain inet kproxy others { type filter hook forward priority 0; policy drop; }",
+                            ["others"]),
     "adds a set": ("add set inet kproxy others { type ipv4_addr; }", ["others"]),
     "changes a chain's policy": ("add chain inet kproxy prerouting { policy drop; }", ["prerouting"]),
     "adds much at once": ("add element inet kproxy services4 { "
-                          + ", ".join(f"10.96.10.{n} . udp . {m} : drop" for n in range(50) for m in range(20)) + " }", ["services4"]),
+                          + ", ".join(f"10.96.10.{n} . udp . {m} : drop" for n in range(50) for m in range(20))
+                          + " }", ["services4"]),
     "flushes the ruleset": ("flush ruleset", ["the table kproxy"]),
 }
 
@@ -132,7 +134,8 @@ async def again_and_again(node):
     daemon = await node.start()
     with netlink.Transactions(node.namespace) as transactions:
         for n in range(5):
-            await tampered(node, daemon, transactions, f"deletes the table, time {n}", "delete table inet kproxy", ["the table kproxy"])
+            await tampered(node, daemon, transactions, f"deletes the table, time {n}",
+                           "delete table inet kproxy", ["the table kproxy"])
             if node.problems:
                 return
     since = len(daemon.lines)
