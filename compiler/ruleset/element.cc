@@ -2,8 +2,6 @@
 
 #include <charconv>
 
-#include <charconv>
-
 namespace kproxy::ruleset {
 namespace {
 

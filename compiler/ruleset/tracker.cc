@@ -3,6 +3,9 @@
 namespace kproxy::ruleset {
 namespace {
 
+// Where all Services are compiled, so many at a time: what they mean need not be held for all.
+constexpr std::size_t kPiece = 256;
+
 // Whether Services may mean something else on this node than before.
 bool concerns_services(const service::NodeView& a, const service::NodeView& b) {
   const auto addresses = [](const service::NodeView& view, Family family) -> const auto& {
@@ -41,14 +44,19 @@ Status Tracker::update(snapshot::Snapshot& snapshot, Errors& warnings) {
     return resolve_entry(name, snapshot.find(name));
   };
   std::vector<Ruleset::ServiceState> states;
-  states.reserve(all ? snapshot.services().size() : changes.services.size());
+  const auto update = [&] {
+    ruleset_->update(std::move(states), resolve);
+    states.clear();
+  };
   if (all)
-    for (const auto& [name, entry] : snapshot.services())
+    for (const auto& [name, entry] : snapshot.services()) {
       states.push_back(resolve_entry(name, &entry));
+      if (states.size() == kPiece) update();
+    }
   // Those that are gone are among the changes only.
   for (const snapshot::ObjectName& name : changes.services)
     if (!all || snapshot.find(name) == nullptr) states.push_back(resolve(name));
-  ruleset_->update(std::move(states), resolve);
+  update();
   return ok_status();
 }
 

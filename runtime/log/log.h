@@ -30,7 +30,7 @@ struct Field {
 };
 using Fields = std::initializer_list<Field>;
 
-// The line of source that logs. As Location, which clang 14 lacks.
+// The line of source that logs. As std::source_location, which clang 14 lacks.
 struct Place {
   static constexpr Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     return {file, line};
@@ -38,15 +38,6 @@ struct Place {
 
   const char* file;
   int line;
-};
-
-// Where in the source a line is logged. (clang 14 has no Location.)
-struct Location {
-  const char* file;
-  int line;
-  static Location current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-    return {file, line};
-  }
 };
 
 class Log {

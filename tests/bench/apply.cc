@@ -82,7 +82,8 @@ class Cluster {
       const std::uint32_t pod = i * flags_.endpoints + j;
       snapshot::Endpoint endpoint;
       endpoint.address = Address::ipv4(0x64400000 + 2 * pod);
-      endpoint.node = pool_.intern(node_name(pod % flags_.nodes));
+      // The last one, which changes, is never this node's: that would change a hairpin pair too.
+      endpoint.node = pool_.intern(node_name(j + 1 == flags_.endpoints ? 1 : pod % flags_.nodes));
       slice.endpoints.push_back(std::move(endpoint));
     }
     return slice;
@@ -283,14 +284,14 @@ void run(const Flags& flags, const options::Options& options, apply::Transport& 
   report("memory.loaded", memory("VmRSS"));
   if (flags.load_only || !flags.record.empty()) return;
 
-  const auto size = flags.services;
+  const auto size = flags.services - 1;
   const auto usual = [&](std::uint32_t i) { return cluster.slice(i, cluster.usual_endpoints(i)); };
   measure_changes(
       "endpoint_change", proxy, size, flags.changes, 2,
       [&](std::uint32_t i) { return cluster.with_other_endpoint(i); }, usual);
   if (flags.endpoints > 1)  // the endpoint's element goes, the verdict is erased and inserted
     measure_changes(
-        "verdict_change", proxy, size - 1, std::max(flags.changes / 10, 10), 3,
+        "verdict_change", proxy, size, std::max(flags.changes / 10, 10), 3,
         [&](std::uint32_t i) { return cluster.slice(i, flags.endpoints - 1); }, usual);
 
   forget_peak();
