@@ -4,6 +4,7 @@
   compile   the snapshot compiles to ruleset.nft, byte for byte, in whatever order its objects come,
             and the kernel would take it
   explain   `kpcompile explain` agrees with flows.txt
+  kernel    loaded as text by nft, or over netlink by kproxy, the kernel holds the same
   wire      the ruleset is loaded in a network namespace that is made after the snapshot's node, and
             real packets agree with flows.txt
 
@@ -129,8 +130,14 @@ def check_wire(case, options):
         else:
             topology.execute([options.kproxy, "--config", str(case.options), "--snapshot",
                               str(case.snapshot), "--once"])
-        return [f"wire: flows.txt:{flow.line}: {flow.text}\n      {problem}"
-                for flow, problem in Wire(topology).check(flows)]
+        # Whoever loaded it, the kernel holds the same, set by set and rule by rule.
+        problems = []
+        verified = call("ip", "netns", "exec", topology.node, options.kproxy, "verify",
+                        "--config", case.options, "--snapshot", case.snapshot)
+        if verified.returncode:
+            problems.append(f"kernel: {verified.stdout.strip()} {verified.stderr.strip()}")
+        return problems + [f"wire: flows.txt:{flow.line}: {flow.text}\n      {problem}"
+                           for flow, problem in Wire(topology).check(flows)]
 
 
 if __name__ == "__main__":
