@@ -286,7 +286,8 @@ async def golden(node):
                     f"a difference {once}: {ended.errors}")
         node.expect(not applied(node), f"a difference {once}: yet there is a table")
     ended = await node.kproxy(*node.settings(), "--golden", node.folder / "none.nft", patience=10)
-    node.expect(ended.status == 1 and "none.nft" in ended.errors, f"no such file: exit status {ended.status}: {ended.errors}")
+    node.expect(ended.status == 1 and "none.nft" in ended.errors,
+                f"no such file: exit status {ended.status}: {ended.errors}")
 
     node.replace(same)
     daemon = await node.start("--golden", str(reviewed))

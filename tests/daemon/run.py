@@ -54,6 +54,7 @@ async def run_test(test, world, options):
 
 
 async def run_all(subjects, options):
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     watcher = asyncio.PidfdChildWatcher()  # no thread for each process
     watcher.attach_loop(asyncio.get_running_loop())
     asyncio.set_child_watcher(watcher)
@@ -101,7 +102,6 @@ def main():
     options = arguments()
     if os.geteuid() != 0:
         sys.exit("run.py: needs root, for network namespaces and nftables")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     for name in ("kproxy", "kpcompile"):
@@ -111,7 +111,10 @@ def main():
         setattr(options, name, os.path.abspath(path))
     topology.remove_leftovers()
     chosen = [one for one in SUBJECTS if not options.subject or one.__name__ in options.subject]
-    sys.exit(0 if asyncio.run(run_all(chosen, options)) else 1)
+    try:
+        sys.exit(0 if asyncio.run(run_all(chosen, options)) else 1)
+    except asyncio.CancelledError:
+        sys.exit("run.py: ended by SIGTERM")
 
 
 if __name__ == "__main__":
