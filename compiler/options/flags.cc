@@ -188,7 +188,12 @@ std::vector<std::string> normalize_arguments(const std::vector<std::string>& arg
     const std::size_t equals = std::min(argument.find('='), argument.size());
     std::string name = argument.substr(0, equals);
     std::replace(name.begin(), name.end(), '_', '-');
-    if (equals + 1 != argument.size()) result.push_back(name + argument.substr(equals));
+    if (equals + 1 != argument.size()) {
+      result.push_back(name + argument.substr(equals));
+      continue;
+    }
+    // Empty: not given, and neither is what was given before.
+    std::erase_if(result, [&](const std::string& given) { return given.starts_with(name + "="); });
   }
   return result;
 }

@@ -40,15 +40,17 @@ std::set<snapshot::ObjectName> FrontendOwners::claim(const Claimant& claimant,
                                                      std::vector<FrontendKey> keys) {
   std::set<snapshot::ObjectName> others;
   std::sort(keys.begin(), keys.end());
-  const auto known = claims_.find(claimant.service);
+  // When all Services claim they come in order of their names: each belongs at the end.
+  const bool last = claims_.empty() || claims_.rbegin()->first < claimant.service;
+  const auto known = last ? claims_.end() : claims_.find(claimant.service);
   if (known != claims_.end()) {
     if (known->second.created == claimant.created && known->second.keys == keys) return others;
     for (const FrontendKey& key : known->second.keys) release(&known->second, key, others);
     claims_.erase(known);
   }
   if (!keys.empty()) {
-    const auto entry =
-        claims_.emplace(claimant.service, Claims{claimant.created, nullptr, std::move(keys)}).first;
+    const auto entry = claims_.emplace_hint(claims_.end(), claimant.service,
+                                            Claims{claimant.created, nullptr, std::move(keys)});
     entry->second.service = &entry->first;
     for (const FrontendKey& key : entry->second.keys) take(&entry->second, key, others);
   }
@@ -86,14 +88,9 @@ void FrontendOwners::release(const Claims* claims, const FrontendKey& key,
   if (contest->second.size() == 1) contested_.erase(contest);
 }
 
-void FrontendOwners::reserve(std::size_t services) {
-  claims_.reserve(services);
-  owners_.reserve(services);
-}
-
 bool FrontendOwners::owns(const snapshot::ObjectName& service, const FrontendKey& key) const {
-  if (!contested_.contains(key)) return true;
-  return *owners_.at(key)->service == service;
+  const auto owner = owners_.find(key);
+  return owner != owners_.end() && *owner->second->service == service;
 }
 
 }  // namespace kproxy::ruleset

@@ -42,10 +42,7 @@ class FrontendOwners {
   // The service's claims become these. Returns the other Services that lost or won a frontend.
   std::set<snapshot::ObjectName> claim(const Claimant& claimant, std::vector<FrontendKey> keys);
 
-  // Whether a frontend that the service has claimed is its own.
   bool owns(const snapshot::ObjectName& service, const FrontendKey& key) const;
-  // Makes room for the claims of that many Services.
-  void reserve(std::size_t services);
 
   // Frontends with several claimants, best claim first.
   const std::map<FrontendKey, std::set<Claimant>>& contested() const { return contested_; }
@@ -65,7 +62,7 @@ class FrontendOwners {
   void release(const Claims* claims, const FrontendKey& key,
                std::set<snapshot::ObjectName>& others);
 
-  std::unordered_map<snapshot::ObjectName, Claims> claims_;
+  std::map<snapshot::ObjectName, Claims> claims_;
   std::unordered_map<FrontendKey, const Claims*, Hash> owners_;
   std::map<FrontendKey, std::set<Claimant>> contested_;
 };

@@ -70,12 +70,6 @@ void Ruleset::set_node(service::NodeView node) {
   node_elements_ = std::move(elements);
 }
 
-void Ruleset::reserve(std::size_t services) {
-  services_.reserve(services);
-  shared_.reserve(services);
-  frontends_.reserve(services);
-}
-
 void Ruleset::update(std::vector<ServiceState> services, const Resolve& resolve) {
   // First all claims, so that each Service is compiled once, knowing what is finally its own.
   std::set<snapshot::ObjectName> others;
@@ -106,10 +100,13 @@ void Ruleset::compile_service(const ServiceState& service) {
     });
     compiled.push_back(std::move(out));
   }
-  const auto known = services_.find(service.name);
+  // When all are compiled they come in order of their names: each belongs at the end.
+  const bool last = services_.empty() || services_.rbegin()->first < service.name;
+  const auto known = last ? services_.end() : services_.find(service.name);
   if (known == services_.end()) {
     note({}, compiled);
-    if (!compiled.empty()) services_.emplace(service.name, std::move(compiled));
+    if (!compiled.empty())
+      services_.emplace_hint(services_.end(), service.name, std::move(compiled));
     return;
   }
   note(known->second, compiled);
@@ -317,7 +314,8 @@ std::vector<Ruleset::Run> Ruleset::runs() const {
   add(node_elements_, nullptr, nullptr);
   for (const auto& [name, ports] : services_)
     for (const CompiledPort& port : ports) add(port.elements, &name, &port);
-  std::sort(runs.begin(), runs.end(), [this](const Run& a, const Run& b) { return before(a, b); });
+  std::stable_sort(runs.begin(), runs.end(),
+                   [this](const Run& a, const Run& b) { return before(a, b); });
   runs.erase(std::unique(runs.begin(), runs.end(),
                          [](const Run& a, const Run& b) {
                            return a.set == b.set && a.low == b.low && same_key(*a.first, *b.first);
@@ -332,10 +330,7 @@ bool Ruleset::before(const Run& a, const Run& b) const {
   if (a.high == 0 && a.low == 0 && x != b.first->set) return before(x, b.first->set);
   if (a.high != b.high) return a.high < b.high;
   if (a.low != b.low) return a.low < b.low;
-  if (key_less(*a.first, *b.first)) return true;
-  if (key_less(*b.first, *a.first)) return false;
-  // A shared element: the first Service by name gives it.
-  return a.service != nullptr && b.service != nullptr && *a.service < *b.service;
+  return key_less(*a.first, *b.first);
 }
 
 std::vector<Ruleset::Listed> Ruleset::listing() const {

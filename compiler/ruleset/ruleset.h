@@ -52,9 +52,6 @@ class Ruleset {
   // Forms the skeleton; the first Change creates it.
   explicit Ruleset(service::NodeView node);
 
-  // Makes room for that many Services.
-  void reserve(std::size_t services);
-
   // The Services become these. `resolve` is asked for Services not among them whose claim to a
   // frontend is won or lost by this: they are compiled again too.
   void update(std::vector<ServiceState> services, const Resolve& resolve);
@@ -76,8 +73,10 @@ class Ruleset {
   Structure structure() const;
   std::vector<Element> elements() const;
   std::vector<Listed> listing() const;
-  // How many Services have Service ports.
-  std::size_t service_count() const { return services_.size(); }
+  // By name; a Service without Service ports is not in it.
+  const std::map<snapshot::ObjectName, std::vector<CompiledPort>>& services() const {
+    return services_;
+  }
 
   OwnerNames& owners() { return owners_; }
   const OwnerNames& owners() const { return owners_; }
@@ -119,7 +118,7 @@ class Ruleset {
   std::vector<Element> node_elements_;
   OwnerNames owners_;
   FrontendOwners frontends_;
-  std::unordered_map<snapshot::ObjectName, std::vector<CompiledPort>> services_;
+  std::map<snapshot::ObjectName, std::vector<CompiledPort>> services_;
   // How many Service ports give a shared element.
   std::unordered_map<SharedKey, std::uint32_t, SharedHash> shared_;
   std::map<ChainRef, ChainUse> random_chains_;

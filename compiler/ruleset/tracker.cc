@@ -48,13 +48,11 @@ Status Tracker::update(snapshot::Snapshot& snapshot, Errors& warnings) {
     ruleset_->update(std::move(states), resolve);
     states.clear();
   };
-  if (all) {
-    ruleset_->reserve(snapshot.services().size());
+  if (all)
     for (const auto& [name, entry] : snapshot.services()) {
       states.push_back(resolve_entry(name, &entry));
       if (states.size() == kPiece) update();
     }
-  }
   // Those that are gone are among the changes only.
   for (const snapshot::ObjectName& name : changes.services)
     if (!all || snapshot.find(name) == nullptr) states.push_back(resolve(name));

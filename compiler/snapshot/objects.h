@@ -7,7 +7,6 @@
 #include <array>
 #include <compare>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -119,10 +118,3 @@ const ObjectName& name_of(const Object& object);
 std::string_view kind_of(const Object& object);
 
 }  // namespace kproxy::snapshot
-
-template <>
-struct std::hash<kproxy::snapshot::ObjectName> {
-  std::size_t operator()(const kproxy::snapshot::ObjectName& name) const noexcept {
-    return std::hash<std::string>()(name.name) * 31 + std::hash<std::string>()(name.ns);
-  }
-};

@@ -42,14 +42,14 @@ void Snapshot::put_service(Service service) {
 void Snapshot::put_slice(EndpointSlice slice) {
   const auto known = service_of_slice_.find(slice.name);
   // It left its Service for another, or for none.
-  if (known != service_of_slice_.end() && known->second->name != slice.service)
-    erase_slice(slice.name);
+  if (known != service_of_slice_.end() && known->second != slice.service) erase_slice(slice.name);
   if (slice.service.empty()) return;
-  const auto entry = services_.try_emplace({slice.name.ns, slice.service}).first;
-  const auto [at, is_new] = entry->second.slices.try_emplace(slice.name.name);
+  const ObjectName service{slice.name.ns, slice.service};
+  auto& slices = services_[service].slices;
+  const auto [at, is_new] = slices.try_emplace(slice.name.name);
   if (!is_new && at->second == slice) return;
-  changes_.services.insert(entry->first);
-  if (is_new) service_of_slice_[slice.name] = &entry->first;
+  changes_.services.insert(service);
+  service_of_slice_[slice.name] = slice.service;
   at->second = std::move(slice);
 }
 
@@ -72,7 +72,7 @@ void Snapshot::erase(std::string_view kind, const ObjectName& name) {
 void Snapshot::erase_slice(const ObjectName& name) {
   const auto known = service_of_slice_.find(name);
   if (known == service_of_slice_.end()) return;
-  const ObjectName service = *known->second;
+  const ObjectName service{name.ns, known->second};
   service_of_slice_.erase(known);
   services_[service].slices.erase(name.name);
   changes_.services.insert(service);

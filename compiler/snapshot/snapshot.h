@@ -9,7 +9,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "compiler/snapshot/objects.h"
@@ -54,8 +53,7 @@ class Snapshot {
   void drop_if_empty(const ObjectName& service);
 
   std::map<ObjectName, Entry> services_;
-  // By the slice's name the key of its Service in services_.
-  std::unordered_map<ObjectName, const ObjectName*> service_of_slice_;
+  std::map<ObjectName, std::string> service_of_slice_;  // slice name -> its Service's name
   std::map<std::string, Node> nodes_;
   std::map<std::string, ServiceCidr> service_cidrs_;
   Changes changes_;

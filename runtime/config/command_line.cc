@@ -29,6 +29,8 @@ Of verify, as of diff(1): 0 the same, 1 different, 2 trouble.)";
 
 std::variant<CommandLine, Exit> parse_command_line(const std::vector<std::string>& arguments) {
   std::vector<std::string> rest = options::normalize_arguments(arguments);
+  for (std::string& argument : rest)  // as klog's flags may be written
+    if (argument.starts_with("-v=")) argument.insert(0, "-");
   CommandLine result;
   const bool verify = !rest.empty() && rest.front() == "verify";
   const int trouble = verify ? 2 : 1;

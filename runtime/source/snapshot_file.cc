@@ -8,14 +8,13 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <set>
 
 namespace kproxy::source {
 namespace {
 
 constexpr int kMaxLinks = 40;  // as the kernel has it for a path
-constexpr std::uint32_t kEvents =
-    IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ATTRIB | IN_ONLYDIR;
+// A file that was created is empty as yet: closing it will tell. A link is whole at once.
+constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR;
 
 class File {
  public:
@@ -38,10 +37,19 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// The path with each symbolic link in it resolved one step, as long as there are any; adds every
-// directory in which a link, or at last the file, stands.
-std::set<std::string> directories_to(const std::string& path) {
-  std::set<std::string> directories{directory_of(path)};
+// Names by directory.
+using Places = std::map<std::string, std::set<std::string>>;
+
+void add_place(const std::string& path, Places& places) {
+  const std::size_t slash = path.rfind('/');
+  places[directory_of(path)].insert(slash == std::string::npos ? path : path.substr(slash + 1));
+}
+
+// Every link on the way to the file, and at last the file: the places where a change may lead
+// elsewhere.
+Places places_on_the_way_to(const std::string& path) {
+  Places places;
+  add_place(path, places);
   std::string rest = path, done;
   for (int links = 0; links < kMaxLinks && !rest.empty();) {
     const std::size_t start = rest.find_first_not_of('/');
@@ -58,13 +66,18 @@ std::set<std::string> directories_to(const std::string& path) {
       continue;
     }
     ++links;
-    directories.insert(directory_of(here));
+    add_place(here, places);
     const std::string to(target, static_cast<std::size_t>(size));
     if (to.front() == '/') done.clear();
     rest = to + rest;
   }
-  if (!done.empty()) directories.insert(directory_of(done));
-  return directories;
+  if (!done.empty()) add_place(done, places);
+  return places;
+}
+
+bool is_link(const std::string& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
 }
 
 Error system_error(const std::string& where, const char* what, int number) {
@@ -115,12 +128,28 @@ Status SnapshotFile::watch() {
 }
 
 bool SnapshotFile::changed() {
+  bool concerned = false;
   alignas(inotify_event) char events[4096];
-  while (::read(inotify_, events, sizeof events) > 0) {
-  }
+  ssize_t size;
+  while ((size = ::read(inotify_, events, sizeof events)) > 0)
+    for (ssize_t at = 0; at < size;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(events + at);
+      concerned = concerned || concerns_file(*event);
+      at += static_cast<ssize_t>(sizeof *event + event->len);
+    }
+  if (!concerned) return false;
   watch_directories();  // a link may lead elsewhere now
   const File file(path_);
   return file.fd() >= 0 && version_of(file.fd()) != version_;
+}
+
+bool SnapshotFile::concerns_file(const inotify_event& event) const {
+  if ((event.mask & IN_Q_OVERFLOW) != 0) return true;
+  const auto watch = watches_.find(event.wd);
+  if (watch == watches_.end() || event.len == 0) return false;
+  const auto& [directory, names] = watch->second;
+  if (!names.contains(event.name)) return false;
+  return (event.mask & IN_CREATE) == 0 || is_link(directory + "/" + event.name);
 }
 
 SnapshotFile::Version SnapshotFile::version_of(int fd) const {
@@ -137,16 +166,17 @@ SnapshotFile::Version SnapshotFile::version_of(int fd) const {
 
 void SnapshotFile::watch_directories() {
   // Adding a watch that exists gives the same number: only those not named again are removed.
-  std::vector<int> watches;
-  for (const std::string& directory : directories_to(path_)) {
+  std::map<int, Watched> watches;
+  for (auto& [directory, names] : places_on_the_way_to(path_)) {
     const int watch = inotify_add_watch(inotify_, directory.c_str(), kEvents);
-    if (watch >= 0) watches.push_back(watch);
+    if (watch < 0) continue;
+    // Two paths may lead to one directory.
+    Watched& watched = watches[watch];
+    watched.directory = directory;
+    watched.names.merge(std::set<std::string>(names));
   }
-  for (int old : watches_) {
-    bool kept = false;
-    for (int watch : watches) kept = kept || watch == old;
-    if (!kept) inotify_rm_watch(inotify_, old);
-  }
+  for (const auto& [old, watched] : watches_)
+    if (!watches.contains(old)) inotify_rm_watch(inotify_, old);
   watches_ = std::move(watches);
 }
 

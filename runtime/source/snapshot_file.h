@@ -6,12 +6,15 @@
 // cannot be read or is no JSON leaves the snapshot as it was. Not thread-safe.
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "compiler/snapshot/decode.h"
 #include "compiler/snapshot/snapshot.h"
 #include "compiler/types/error.h"
+
+struct inotify_event;
 
 namespace kproxy::source {
 
@@ -42,13 +45,20 @@ class SnapshotFile {
   };
 
   Version version_of(int fd) const;
+  // A directory, and what in it is on the way to the file.
+  struct Watched {
+    std::string directory;
+    std::set<std::string> names;
+  };
+
+  bool concerns_file(const inotify_event& event) const;
   void watch_directories();
 
   const std::string path_;
   snapshot::StringPool& pool_;
   Version version_;
   int inotify_ = -1;
-  std::vector<int> watches_;
+  std::map<int, Watched> watches_;
 };
 
 }  // namespace kproxy::source
