@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(end_as_a_fresh_load) {
     BOOST_TEST(applied.transactions == 1u);
     ++transactions;
   }
-  BOOST_TEST(transactions > 200u);
+  BOOST_TEST(transactions > 150u);  // the other events change nothing on this node
   ruleset.collect();
   require(engine.apply(ruleset.take_change(), wanted));
   BOOST_TEST(require(engine.verify(wanted)).none());
