@@ -292,7 +292,7 @@ void Daemon::report(std::string_view message, const apply::Applied& applied) con
     log_.error("The kernel does not take an element; the rest is applied", rejected.error);
   for (const std::string& line : applied.lines) log_.info(4, "Differed", {{"what", line}});
   log_.info(2, message,
-            {{"services", tracker_.ruleset().services().size()},
+            {{"services", tracker_.ruleset().service_count()},
              {"inserted", applied.inserted},
              {"erased", applied.erased},
              {"transactions", applied.transactions},

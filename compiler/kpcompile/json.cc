@@ -1,6 +1,7 @@
 #include <rapidjson/prettywriter.h>
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 
 #include "compiler/kpcompile/counts.h"
@@ -54,8 +55,10 @@ class JsonReport {
     writer_.EndObject();
     key("services");
     writer_.StartObject();
-    for (const auto& [name, entry] : compilation.snapshot.services()) {
-      const auto ports = service::resolve(entry, compilation.ruleset.node());
+    std::map<snapshot::ObjectName, const snapshot::Snapshot::Entry*> services;
+    for (const auto& [name, entry] : compilation.snapshot.services()) services[name] = &entry;
+    for (const auto& [name, entry] : services) {
+      const auto ports = service::resolve(*entry, compilation.ruleset.node());
       if (ports.empty()) continue;
       key(name.to_string());
       writer_.StartArray();

@@ -49,11 +49,11 @@ struct Element {
   SetRef set{};
   Address address{};
   Protocol protocol{};
+  std::uint8_t prefix = 0;  // length in bits, of the kinds that have one
   Port port{};
   Slot slot{};
-  Address other{};
   Port other_port{};
-  std::uint8_t prefix = 0;  // length in bits, of the kinds that have one
+  Address other{};
   Verdict verdict{};
   auto operator<=>(const Element&) const = default;
 };

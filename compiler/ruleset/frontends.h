@@ -30,41 +30,41 @@ FrontendKey frontend_key(const service::ServicePort& port, const service::Fronte
 // "10.0.0.1:80/tcp", "node port 30080/udp (IPv4)".
 std::string to_string(const FrontendKey& key);
 
+// What one Service claims. Kept by whoever keeps the Service, at one place in memory as long as
+// there are keys in it.
+struct Claims {
+  const snapshot::ObjectName* service = nullptr;  // likewise
+  std::int64_t created = 0;  // Unix seconds; 0: unknown, which counts as the newest
+  std::vector<FrontendKey> keys;                  // sorted
+};
+
 class FrontendOwners {
  public:
-  struct Claimant {
-    std::int64_t created = 0;  // Unix seconds; 0: unknown, which counts as the newest
-    snapshot::ObjectName service;
-    bool operator<(const Claimant& other) const;  // has the better claim
-    bool operator==(const Claimant&) const = default;
+  struct Better {  // has the better claim
+    bool operator()(const Claims* a, const Claims* b) const;
   };
+  using Claimants = std::set<const Claims*, Better>;
 
-  // The service's claims become these. Returns the other Services that lost or won a frontend.
-  std::set<snapshot::ObjectName> claim(const Claimant& claimant, std::vector<FrontendKey> keys);
+  // The Service's claims become these. Returns the other Services that lost or won a frontend.
+  std::set<snapshot::ObjectName> claim(Claims& claims, std::int64_t created,
+                                       std::vector<FrontendKey> keys);
 
-  bool owns(const snapshot::ObjectName& service, const FrontendKey& key) const;
+  bool owns(const Claims& claims, const FrontendKey& key) const;
 
   // Frontends with several claimants, best claim first.
-  const std::map<FrontendKey, std::set<Claimant>>& contested() const { return contested_; }
+  const std::map<FrontendKey, Claimants>& contested() const { return contested_; }
 
  private:
-  struct Claims {
-    std::int64_t created = 0;
-    const snapshot::ObjectName* service = nullptr;  // the key in claims_
-    std::vector<FrontendKey> keys;                  // sorted
-    Claimant claimant() const { return {created, *service}; }
-  };
   struct Hash {
-    std::size_t operator()(const FrontendKey& key) const;
+    std::size_t operator()(const FrontendKey& key) const noexcept;
   };
 
-  void take(const Claims* claims, const FrontendKey& key, std::set<snapshot::ObjectName>& others);
-  void release(const Claims* claims, const FrontendKey& key,
+  void take(const Claims& claims, const FrontendKey& key, std::set<snapshot::ObjectName>& others);
+  void release(const Claims& claims, const FrontendKey& key,
                std::set<snapshot::ObjectName>& others);
 
-  std::map<snapshot::ObjectName, Claims> claims_;
   std::unordered_map<FrontendKey, const Claims*, Hash> owners_;
-  std::map<FrontendKey, std::set<Claimant>> contested_;
+  std::map<FrontendKey, Claimants> contested_;
 };
 
 }  // namespace kproxy::ruleset

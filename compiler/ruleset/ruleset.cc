@@ -39,6 +39,13 @@ auto without(const Range& a, const Range& b) {
   return result;
 }
 
+void add_affinity(const Ruleset::CompiledPort& port, Structure& structure) {
+  if (port.affinity == nullptr) return;
+  const auto& [sets, chains] = *port.affinity;
+  structure.sets.insert(structure.sets.end(), sets.begin(), sets.end());
+  structure.chains.insert(structure.chains.end(), chains.begin(), chains.end());
+}
+
 bool points_at_random_chain(const Element& element) {
   return element.verdict.code == Verdict::Code::goto_ &&
          element.verdict.chain.kind == ChainKind::random;
@@ -78,7 +85,11 @@ void Ruleset::update(std::vector<ServiceState> services, const Resolve& resolve)
     for (const service::ServicePort& port : service.ports)
       for (const service::Frontend& frontend : port.frontends)
         keys.push_back(frontend_key(port, frontend));
-    others.merge(frontends_.claim({service.created, service.name}, std::move(keys)));
+    const auto known = services_.find(service.name);
+    if (keys.empty() && known == services_.end()) continue;
+    const auto at = known != services_.end() ? known : services_.try_emplace(service.name).first;
+    at->second.claims.service = &at->first;
+    others.merge(frontends_.claim(at->second.claims, service.created, std::move(keys)));
   }
   for (const ServiceState& service : services) others.erase(service.name);
   for (const ServiceState& service : services) compile_service(service);
@@ -86,34 +97,29 @@ void Ruleset::update(std::vector<ServiceState> services, const Resolve& resolve)
 }
 
 void Ruleset::compile_service(const ServiceState& service) {
+  const auto known = services_.find(service.name);
+  if (known == services_.end()) return;  // it has no frontend, and had none
+  auto& [claims, ports] = known->second;
   std::vector<CompiledPort> compiled;
   compiled.reserve(service.ports.size());
   for (const service::ServicePort& port : service.ports) {
     CompiledPort out;
     out.port_name = port.port_name;
+    Owner owner = kNoOwner;
     if (port.affinity_seconds) {
-      out.owner = owners_.intern(service::label(service.name, port));
-      out.affinity = affinity_structure(port, out.owner);
+      owner = owners_.intern(service::label(service.name, port));
+      out.affinity = std::make_unique<const Structure>(affinity_structure(port, owner));
     }
-    out.elements = compile(port, out.owner, node_, [&](const service::Frontend& frontend) {
-      return frontends_.owns(service.name, frontend_key(port, frontend));
+    out.elements = compile(port, owner, node_, [&](const service::Frontend& frontend) {
+      return frontends_.owns(claims, frontend_key(port, frontend));
     });
     compiled.push_back(std::move(out));
   }
-  // When all are compiled they come in order of their names: each belongs at the end.
-  const bool last = services_.empty() || services_.rbegin()->first < service.name;
-  const auto known = last ? services_.end() : services_.find(service.name);
-  if (known == services_.end()) {
-    note({}, compiled);
-    if (!compiled.empty())
-      services_.emplace_hint(services_.end(), service.name, std::move(compiled));
-    return;
-  }
-  note(known->second, compiled);
+  note(ports, compiled);
   if (compiled.empty())
     services_.erase(known);
   else
-    known->second = std::move(compiled);
+    ports = std::move(compiled);
 }
 
 void Ruleset::note(const std::vector<CompiledPort>& before,
@@ -129,17 +135,13 @@ void Ruleset::note(const std::vector<CompiledPort>& before,
 
 void Ruleset::note_affinity(const std::vector<CompiledPort>& before,
                             const std::vector<CompiledPort>& after) {
-  const auto without_affinity = [](const CompiledPort& port) { return port.owner == kNoOwner; };
+  const auto without_affinity = [](const CompiledPort& port) { return port.affinity == nullptr; };
   if (std::all_of(before.begin(), before.end(), without_affinity) &&
       std::all_of(after.begin(), after.end(), without_affinity))
     return;
   Structure old_objects, new_objects;
   const auto gather = [](const std::vector<CompiledPort>& ports, Structure& into) {
-    for (const CompiledPort& port : ports) {
-      into.sets.insert(into.sets.end(), port.affinity.sets.begin(), port.affinity.sets.end());
-      into.chains.insert(into.chains.end(), port.affinity.chains.begin(),
-                         port.affinity.chains.end());
-    }
+    for (const CompiledPort& port : ports) add_affinity(port, into);
     std::sort(into.sets.begin(), into.sets.end());
   };
   gather(before, old_objects);
@@ -257,13 +259,8 @@ bool Ruleset::before(const ChainRef& a, const ChainRef& b) const {
 
 Structure Ruleset::structure() const {
   Structure structure = skeleton_;
-  for (const auto& [name, ports] : services_)
-    for (const CompiledPort& port : ports) {
-      structure.sets.insert(structure.sets.end(), port.affinity.sets.begin(),
-                            port.affinity.sets.end());
-      structure.chains.insert(structure.chains.end(), port.affinity.chains.begin(),
-                              port.affinity.chains.end());
-    }
+  for (const auto& [name, service] : services_)
+    for (const CompiledPort& port : service.ports) add_affinity(port, structure);
   for (const auto& [ref, use] : random_chains_)
     if (use.created || use.elements > 0)
       structure.chains.push_back(random_chain(ref.scope, ref.family, ref.policy, ref.count));
@@ -312,10 +309,9 @@ std::vector<Ruleset::Run> Ruleset::runs() const {
   };
   runs.reserve(4 * services_.size());
   add(node_elements_, nullptr, nullptr);
-  for (const auto& [name, ports] : services_)
-    for (const CompiledPort& port : ports) add(port.elements, &name, &port);
-  std::stable_sort(runs.begin(), runs.end(),
-                   [this](const Run& a, const Run& b) { return before(a, b); });
+  for (const auto& [name, service] : services_)
+    for (const CompiledPort& port : service.ports) add(port.elements, &name, &port);
+  std::sort(runs.begin(), runs.end(), [this](const Run& a, const Run& b) { return before(a, b); });
   runs.erase(std::unique(runs.begin(), runs.end(),
                          [](const Run& a, const Run& b) {
                            return a.set == b.set && a.low == b.low && same_key(*a.first, *b.first);
@@ -330,7 +326,9 @@ bool Ruleset::before(const Run& a, const Run& b) const {
   if (a.high == 0 && a.low == 0 && x != b.first->set) return before(x, b.first->set);
   if (a.high != b.high) return a.high < b.high;
   if (a.low != b.low) return a.low < b.low;
-  return key_less(*a.first, *b.first);
+  if (!same_key(*a.first, *b.first)) return key_less(*a.first, *b.first);
+  // A shared one: where it is the Service's as a whole, the first by name counts.
+  return a.service != nullptr && b.service != nullptr && *a.service < *b.service;
 }
 
 std::vector<Ruleset::Listed> Ruleset::listing() const {
@@ -356,10 +354,10 @@ Errors Ruleset::conflicts() const {
   for (const auto& [key, claimants] : frontends_.contested()) {
     std::string losers;
     for (auto claimant = std::next(claimants.begin()); claimant != claimants.end(); ++claimant)
-      losers += (losers.empty() ? "" : ", ") + claimant->service.to_string();
+      losers += (losers.empty() ? "" : ", ") + (*claimant)->service->to_string();
     errors.push_back({"Service " + losers,
                       "does not get " + to_string(key) + ", which the older Service " +
-                          claimants.begin()->service.to_string() + " has",
+                          (*claimants.begin())->service->to_string() + " has",
                       ""});
   }
   return errors;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -37,9 +38,8 @@ class Ruleset {
   // A Service port that has been compiled, with all that stems from it.
   struct CompiledPort {
     std::string port_name;
-    Owner owner = kNoOwner;         // of its affinity objects; kNoOwner: none
-    Structure affinity;             // likewise
-    std::vector<Element> elements;  // in canonical order
+    std::unique_ptr<const Structure> affinity;  // null: none
+    std::vector<Element> elements;              // in canonical order
   };
 
   // One element and where it stems from; views into the Ruleset, valid until it changes.
@@ -73,10 +73,8 @@ class Ruleset {
   Structure structure() const;
   std::vector<Element> elements() const;
   std::vector<Listed> listing() const;
-  // By name; a Service without Service ports is not in it.
-  const std::map<snapshot::ObjectName, std::vector<CompiledPort>>& services() const {
-    return services_;
-  }
+  // Services that have Service ports.
+  std::size_t service_count() const { return services_.size(); }
 
   OwnerNames& owners() { return owners_; }
   const OwnerNames& owners() const { return owners_; }
@@ -102,6 +100,13 @@ class Ruleset {
   };
   struct Run;
 
+  struct CompiledService {
+    Claims claims;
+    std::vector<CompiledPort> ports;
+  };
+  using Services =
+      std::unordered_map<snapshot::ObjectName, CompiledService, snapshot::ObjectNameHash>;
+
   void compile_service(const ServiceState& service);
   void note(const std::vector<CompiledPort>& before, const std::vector<CompiledPort>& after);
   void note_affinity(const std::vector<CompiledPort>& before,
@@ -118,7 +123,7 @@ class Ruleset {
   std::vector<Element> node_elements_;
   OwnerNames owners_;
   FrontendOwners frontends_;
-  std::map<snapshot::ObjectName, std::vector<CompiledPort>> services_;
+  Services services_;
   // How many Service ports give a shared element.
   std::unordered_map<SharedKey, std::uint32_t, SharedHash> shared_;
   std::map<ChainRef, ChainUse> random_chains_;

@@ -18,9 +18,9 @@ bool concerns_services(const service::NodeView& a, const service::NodeView& b) {
 
 }  // namespace
 
-Status Tracker::update(snapshot::Snapshot& snapshot, Errors& warnings) {
+Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Changes& changes,
+                       Errors& warnings) {
   bool all = !ruleset_;
-  const snapshot::Changes changes = snapshot.take_changes();
   if (!ruleset_ || changes.nodes || changes.service_cidrs) {
     Result<service::NodeView> view = service::view_of_node(options_, snapshot, warnings);
     if (!view) return view.error();

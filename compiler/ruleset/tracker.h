@@ -15,9 +15,13 @@ class Tracker {
  public:
   explicit Tracker(options::Options options) : options_(std::move(options)) {}
 
-  // Takes the snapshot's changes and makes the ruleset what the snapshot now means. An Error (it is
-  // not clear which node to compile for) leaves the ruleset as it was.
-  Status update(snapshot::Snapshot& snapshot, Errors& warnings);
+  // Makes the ruleset what the snapshot now means; `changes` are the snapshot's since the last time.
+  // An Error (it is not clear which node to compile for) leaves the ruleset as it was.
+  Status update(const snapshot::Snapshot& snapshot, const snapshot::Changes& changes,
+                Errors& warnings);
+  Status update(snapshot::Snapshot& snapshot, Errors& warnings) {
+    return update(snapshot, snapshot.take_changes(), warnings);
+  }
 
   // Valid after the first successful update().
   Ruleset& ruleset() { return *ruleset_; }

@@ -62,13 +62,13 @@ std::vector<Candidate> candidates(const snapshot::Snapshot::Entry& entry,
                                   const Service::PortSpec& port, Family family) {
   std::vector<Candidate> result;
   std::size_t size = 0;
-  for (const auto& [name, slice] : entry.slices) size += slice.endpoints.size();
+  for (const EndpointSlice* slice : entry.slices) size += slice->endpoints.size();
   result.reserve(size);
-  for (const auto& [name, slice] : entry.slices) {
-    if (slice.headless || slice.family != family) continue;
-    for (const EndpointSlice::PortSpec& slice_port : slice.ports) {
+  for (const EndpointSlice* slice : entry.slices) {
+    if (slice->headless || slice->family != family) continue;
+    for (const EndpointSlice::PortSpec& slice_port : slice->ports) {
       if (slice_port.name != port.name || slice_port.protocol != port.protocol) continue;
-      for (const snapshot::Endpoint& endpoint : slice.endpoints)
+      for (const snapshot::Endpoint& endpoint : slice->endpoints)
         result.push_back({&endpoint, slice_port.port});
     }
   }

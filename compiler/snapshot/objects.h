@@ -6,6 +6,7 @@
 
 #include <array>
 #include <compare>
+#include <functional>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,6 +24,12 @@ struct ObjectName {
   std::string name;
   auto operator<=>(const ObjectName&) const = default;
   std::string to_string() const { return ns.empty() ? name : ns + "/" + name; }
+};
+struct ObjectNameHash {
+  std::size_t operator()(const ObjectName& name) const noexcept {
+    const std::hash<std::string_view> hash;
+    return hash(name.ns) * 31 + hash(name.name);
+  }
 };
 
 // v1 Service.

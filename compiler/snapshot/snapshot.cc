@@ -1,13 +1,12 @@
 #include "compiler/snapshot/snapshot.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace kproxy::snapshot {
 namespace {
 
-bool same(const Snapshot::Entry& a, const Snapshot::Entry& b) {
-  return a.service == b.service && a.slices == b.slices;
-}
+bool name_less(const EndpointSlice* a, const EndpointSlice* b) { return a->name < b->name; }
 
 // Puts or keeps; says whether that changed anything.
 template <typename Value>
@@ -18,6 +17,11 @@ bool assign(std::map<std::string, Value>& values, Value value) {
   return true;
 }
 
+template <typename Value>
+bool erase_unlisted(std::map<std::string, Value>& values, const std::set<std::string>& listed) {
+  return std::erase_if(values, [&](const auto& each) { return !listed.contains(each.first); }) > 0;
+}
+
 }  // namespace
 
 void Snapshot::put(Object object) {
@@ -26,42 +30,57 @@ void Snapshot::put(Object object) {
   } else if (auto* slice = std::get_if<EndpointSlice>(&object)) {
     put_slice(std::move(*slice));
   } else if (auto* node = std::get_if<Node>(&object)) {
+    listed_nodes_.insert(node->name.name);
     if (assign(nodes_, std::move(*node))) changes_.nodes = true;
   } else if (auto* cidr = std::get_if<ServiceCidr>(&object)) {
+    listed_service_cidrs_.insert(cidr->name.name);
     if (assign(service_cidrs_, std::move(*cidr))) changes_.service_cidrs = true;
   }
 }
 
 void Snapshot::put_service(Service service) {
-  Entry& entry = services_[service.name];
+  const auto at = services_.try_emplace(service.name).first;
+  Entry& entry = at->second;
+  entry.listed = service_lists_;
   if (entry.service == service) return;
-  changes_.services.insert(service.name);
+  mark(at);
   entry.service = std::move(service);
 }
 
 void Snapshot::put_slice(EndpointSlice slice) {
-  const auto known = service_of_slice_.find(slice.name);
-  // It left its Service for another, or for none.
-  if (known != service_of_slice_.end() && known->second != slice.service) erase_slice(slice.name);
+  auto known = slices_.find(slice.name);
+  if (known != slices_.end() && known->slice.service != slice.service) {
+    erase_slice(known);  // it left its Service for another, or for none
+    known = slices_.end();
+  }
   if (slice.service.empty()) return;
-  const ObjectName service{slice.name.ns, slice.service};
-  auto& slices = services_[service].slices;
-  const auto [at, is_new] = slices.try_emplace(slice.name.name);
-  if (!is_new && at->second == slice) return;
-  changes_.services.insert(service);
-  service_of_slice_[slice.name] = slice.service;
-  at->second = std::move(slice);
+  const auto service = services_.try_emplace({slice.name.ns, slice.service}).first;
+  if (known == slices_.end()) {
+    mark(service);
+    const Held& held = *slices_.insert({std::move(slice), slice_lists_}).first;
+    auto& slices = service->second.slices;
+    slices.insert(std::lower_bound(slices.begin(), slices.end(), &held.slice, name_less),
+                  &held.slice);
+    return;
+  }
+  // As a node it can be written without being moved.
+  const bool same = known->slice == slice;
+  auto node = slices_.extract(known);
+  node.value().listed = slice_lists_;
+  if (!same) {
+    mark(service);
+    node.value().slice = std::move(slice);
+  }
+  slices_.insert(std::move(node));
 }
 
 void Snapshot::erase(std::string_view kind, const ObjectName& name) {
   if (kind == "Service") {
-    const auto entry = services_.find(name);
-    if (entry == services_.end() || !entry->second.service) return;
-    entry->second.service.reset();
-    changes_.services.insert(name);
-    drop_if_empty(name);
+    const auto service = services_.find(name);
+    if (service != services_.end() && service->second.service) erase_service(service);
   } else if (kind == "EndpointSlice") {
-    erase_slice(name);
+    const auto slice = slices_.find(name);
+    if (slice != slices_.end()) erase_slice(slice);
   } else if (kind == "Node") {
     if (nodes_.erase(name.name) > 0) changes_.nodes = true;
   } else if (kind == "ServiceCIDR") {
@@ -69,46 +88,78 @@ void Snapshot::erase(std::string_view kind, const ObjectName& name) {
   }
 }
 
-void Snapshot::erase_slice(const ObjectName& name) {
-  const auto known = service_of_slice_.find(name);
-  if (known == service_of_slice_.end()) return;
-  const ObjectName service{name.ns, known->second};
-  service_of_slice_.erase(known);
-  services_[service].slices.erase(name.name);
-  changes_.services.insert(service);
+void Snapshot::erase_service(Services::iterator service) {
+  mark(service);
+  service->second.service.reset();
   drop_if_empty(service);
 }
 
-void Snapshot::drop_if_empty(const ObjectName& service) {
-  const auto entry = services_.find(service);
-  if (entry != services_.end() && !entry->second.service && entry->second.slices.empty())
-    services_.erase(entry);
+void Snapshot::erase_slice(Slices::iterator held) {
+  const EndpointSlice& slice = held->slice;
+  const auto service = services_.find({slice.name.ns, slice.service});
+  mark(service);
+  std::erase(service->second.slices, &slice);
+  slices_.erase(held);
+  drop_if_empty(service);
+}
+
+void Snapshot::mark(Services::iterator service) {
+  if (std::exchange(service->second.changed, true)) return;
+  changes_.services.push_back(service->first);
+}
+
+void Snapshot::drop_if_empty(Services::iterator service) {
+  if (service->second.service || !service->second.slices.empty()) return;
+  dropped_ = true;
+  services_.erase(service);
+}
+
+void Snapshot::begin_list(std::string_view kind) {
+  if (kind == "Service")
+    ++service_lists_;
+  else if (kind == "EndpointSlice")
+    ++slice_lists_;
+  else if (kind == "Node")
+    listed_nodes_.clear();
+  else if (kind == "ServiceCIDR")
+    listed_service_cidrs_.clear();
+}
+
+void Snapshot::end_list(std::string_view kind) {
+  if (kind == "Service") {
+    for (auto next = services_.begin(); next != services_.end();) {
+      const auto service = next++;
+      if (service->second.service && service->second.listed != service_lists_)
+        erase_service(service);
+    }
+  } else if (kind == "EndpointSlice") {
+    for (auto next = slices_.begin(); next != slices_.end();) {
+      const auto slice = next++;
+      if (slice->listed != slice_lists_) erase_slice(slice);
+    }
+  } else if (kind == "Node") {
+    if (erase_unlisted(nodes_, listed_nodes_)) changes_.nodes = true;
+  } else if (kind == "ServiceCIDR") {
+    if (erase_unlisted(service_cidrs_, listed_service_cidrs_)) changes_.service_cidrs = true;
+  }
 }
 
 void Snapshot::replace(std::vector<Object> objects) {
-  Snapshot next;
-  for (Object& object : objects) next.put(std::move(object));
-
-  // Both maps are in order: walk them side by side.
-  auto changes = std::move(changes_);
-  auto before = services_.begin();
-  auto after = next.services_.begin();
-  while (before != services_.end() || after != next.services_.end()) {
-    const bool gone = after == next.services_.end() ||
-                      (before != services_.end() && before->first < after->first);
-    const bool added = !gone && (before == services_.end() || after->first < before->first);
-    if (gone || added || !same(before->second, after->second))
-      changes.services.insert(gone ? before->first : after->first);
-    if (!added) ++before;
-    if (!gone) ++after;
-  }
-  changes.nodes = changes.nodes || nodes_ != next.nodes_;
-  changes.service_cidrs = changes.service_cidrs || service_cidrs_ != next.service_cidrs_;
-  *this = std::move(next);
-  changes_ = std::move(changes);
+  constexpr const char* kKinds[] = {"Service", "EndpointSlice", "Node", "ServiceCIDR"};
+  for (const char* kind : kKinds) begin_list(kind);
+  for (Object& object : objects) put(std::move(object));
+  for (const char* kind : kKinds) end_list(kind);
 }
 
 Changes Snapshot::take_changes() {
+  auto& names = changes_.services;
+  if (std::exchange(dropped_, false)) {
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+  }
+  for (const ObjectName& name : names)
+    if (const auto service = services_.find(name); service != services_.end())
+      service->second.changed = false;
   return std::exchange(changes_, {});
 }
 

@@ -2,13 +2,16 @@
 //
 // Every change says which Services it touches, so that the stages after it compile those and no
 // others. A change of the own Node or of a ServiceCIDR is reported apart: the node's view, which
-// all Services share, has to be formed again. Cost of a change: logarithmic in the number of
-// objects plus the size of the Service's own slices. Not thread-safe; owned by one thread.
+// all Services share, has to be formed again. Cost of a change: constant on average, plus the size
+// of the Service's own slices. Not thread-safe; owned by one thread.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "compiler/snapshot/objects.h"
@@ -17,9 +20,10 @@ namespace kproxy::snapshot {
 
 // What changed since the last take_changes().
 struct Changes {
-  std::set<ObjectName> services;  // Services (or their slices) added, changed or removed
-  bool nodes = false;             // some Node
-  bool service_cidrs = false;     // some ServiceCIDR
+  // Those that were added, changed or removed, or their slices; each once, in no order.
+  std::vector<ObjectName> services;
+  bool nodes = false;                // some Node
+  bool service_cidrs = false;        // some ServiceCIDR
   bool empty() const { return services.empty() && !nodes && !service_cidrs; }
 };
 
@@ -28,35 +32,72 @@ class Snapshot {
   // Everything known about the Service of one name: it may have slices before it exists.
   struct Entry {
     std::optional<Service> service;
-    std::map<std::string, EndpointSlice> slices;  // by slice name
+    std::vector<const EndpointSlice*> slices;  // in order of their names
+    bool changed = false;                      // since the last take_changes()
+    std::uint32_t listed = 0;                  // the Service, by which list
   };
+  // In no order: whoever prints them sorts.
+  using Services = std::unordered_map<ObjectName, Entry, ObjectNameHash>;
 
-  // Adds the object or replaces the one of its kind and name.
+  Snapshot() = default;
+  Snapshot(Snapshot&&) = default;
+  Snapshot& operator=(Snapshot&&) = default;
+
+  // Adds the object or replaces the one of its kind and name; an equal one is no change.
   void put(Object object);
   // Removes the object of that kind ("Service", ...) and name; nothing happens if it is not there.
   void erase(std::string_view kind, const ObjectName& name);
-  // Makes the snapshot hold exactly these objects. What is equal to what it held is no change.
+
+  // Between begin_list() and end_list() all objects of that kind are put, in any number of steps;
+  // then those that were not are removed. Lists of different kinds may overlap.
+  void begin_list(std::string_view kind);
+  void end_list(std::string_view kind);
+  // Makes the snapshot hold exactly these objects: all lists in one.
   void replace(std::vector<Object> objects);
 
   Changes take_changes();
 
-  const std::map<ObjectName, Entry>& services() const { return services_; }
+  const Services& services() const { return services_; }
   // Null where neither the Service nor a slice of it is known.
   const Entry* find(const ObjectName& service) const;
   const std::map<std::string, Node>& nodes() const { return nodes_; }
   const std::map<std::string, ServiceCidr>& service_cidrs() const { return service_cidrs_; }
 
  private:
+  // A slice by its name. Entries point to it, so that it stays where it is.
+  struct Held {
+    EndpointSlice slice;
+    std::uint32_t listed = 0;
+  };
+  struct HeldHash {
+    using is_transparent = void;
+    std::size_t operator()(const Held& held) const { return ObjectNameHash()(held.slice.name); }
+    std::size_t operator()(const ObjectName& name) const { return ObjectNameHash()(name); }
+  };
+  struct HeldEqual {
+    using is_transparent = void;
+    bool operator()(const Held& a, const Held& b) const { return a.slice.name == b.slice.name; }
+    bool operator()(const ObjectName& a, const Held& b) const { return a == b.slice.name; }
+    bool operator()(const Held& a, const ObjectName& b) const { return a.slice.name == b; }
+  };
+  using Slices = std::unordered_set<Held, HeldHash, HeldEqual>;
+
   void put_service(Service service);
   void put_slice(EndpointSlice slice);
-  void erase_slice(const ObjectName& name);
-  void drop_if_empty(const ObjectName& service);
+  void erase_service(Services::iterator service);
+  void erase_slice(Slices::iterator held);
+  void mark(Services::iterator service);
+  void drop_if_empty(Services::iterator service);
 
-  std::map<ObjectName, Entry> services_;
-  std::map<ObjectName, std::string> service_of_slice_;  // slice name -> its Service's name
+  Services services_;
+  Slices slices_;
   std::map<std::string, Node> nodes_;
   std::map<std::string, ServiceCidr> service_cidrs_;
   Changes changes_;
+  bool dropped_ = false;  // an Entry that was marked is gone: its name may be in changes_ twice
+  // How many lists of the kind have begun; an object bears the number of the last that named it.
+  std::uint32_t service_lists_ = 0, slice_lists_ = 0;
+  std::set<std::string> listed_nodes_, listed_service_cidrs_;  // likewise, of the few
 };
 
 }  // namespace kproxy::snapshot

@@ -128,10 +128,10 @@ std::string text_of(const ruleset::Ruleset& ruleset) {
   return text;
 }
 
-std::string text_of(snapshot::Snapshot snapshot, const options::Options& options) {
+std::string text_of(const snapshot::Snapshot& snapshot, const options::Options& options) {
   ruleset::Tracker tracker(options);
   Errors warnings;
-  const Status status = tracker.update(snapshot, warnings);
+  const Status status = tracker.update(snapshot, {}, warnings);
   if (!status) throw std::runtime_error(status.error().message());
   return text_of(tracker.ruleset());
 }

@@ -23,7 +23,7 @@ std::vector<snapshot::Object> node_objects();
 std::vector<snapshot::Object> random_service(std::mt19937& random, unsigned number);
 
 // The canonical text that the snapshot compiles to.
-std::string text_of(snapshot::Snapshot snapshot, const options::Options& options);
+std::string text_of(const snapshot::Snapshot& snapshot, const options::Options& options);
 std::string text_of(const ruleset::Ruleset& ruleset);
 
 }  // namespace kproxy::tests

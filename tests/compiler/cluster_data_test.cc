@@ -22,9 +22,11 @@ std::string read(const std::string& name) {
 // All objects, a line each.
 std::string print(const Snapshot& snapshot) {
   std::string text;
-  for (const auto& [name, entry] : snapshot.services()) {
-    if (entry.service) text += print(Object(*entry.service)) + "\n";
-    for (const auto& [slice_name, slice] : entry.slices) text += print(Object(slice)) + "\n";
+  std::map<ObjectName, const Snapshot::Entry*> services;
+  for (const auto& [name, entry] : snapshot.services()) services[name] = &entry;
+  for (const auto& [name, entry] : services) {
+    if (entry->service) text += print(Object(*entry->service)) + "\n";
+    for (const EndpointSlice* slice : entry->slices) text += print(Object(*slice)) + "\n";
   }
   for (const auto& [name, node] : snapshot.nodes()) text += print(Object(node)) + "\n";
   for (const auto& [name, cidr] : snapshot.service_cidrs()) text += print(Object(cidr)) + "\n";

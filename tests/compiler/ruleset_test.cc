@@ -132,13 +132,12 @@ BOOST_AUTO_TEST_CASE(incremental_equals_full) {
         node.zone = random() % 2 == 0 ? "zone-a" : "zone-b";
         snapshot.put(node);
       }
-      snapshot::Snapshot copy = snapshot;
       Errors warnings;
       BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
       apply_to_kernel(tracker.ruleset().take_change(), kernel);
       tracker.ruleset().collect();
       apply_to_kernel(tracker.ruleset().take_change(), kernel);
-      BOOST_REQUIRE_EQUAL(text_of(tracker.ruleset()), text_of(copy, node_a()));
+      BOOST_REQUIRE_EQUAL(text_of(tracker.ruleset()), text_of(snapshot, node_a()));
       std::vector<Element> elements = tracker.ruleset().elements();
       BOOST_REQUIRE_EQUAL(elements.size(), kernel.size());
       for (const Element& element : elements) BOOST_REQUIRE(kernel.count(element) == 1);

@@ -2,6 +2,8 @@
 #include "compiler/snapshot/snapshot.h"
 
 #include <boost/test/unit_test.hpp>
+#include <map>
+#include <set>
 
 #include "tests/compiler/print_objects.h"
 
@@ -46,7 +48,9 @@ std::string changes(Snapshot& snapshot) {
   const Changes changes = snapshot.take_changes();
   std::string text;
   const auto add = [&text](const std::string& word) { text += (text.empty() ? "" : " ") + word; };
-  for (const ObjectName& name : changes.services) add(name.to_string());
+  const std::set<ObjectName> services(changes.services.begin(), changes.services.end());
+  BOOST_TEST(services.size() == changes.services.size());
+  for (const ObjectName& name : services) add(name.to_string());
   if (changes.nodes) add("nodes");
   if (changes.service_cidrs) add("cidrs");
   BOOST_TEST(changes.empty() == text.empty());
@@ -56,13 +60,14 @@ std::string changes(Snapshot& snapshot) {
 // "a(a-1 a-2) b?(b-1)": Services with their slices; '?' where the Service itself is unknown.
 std::string contents(const Snapshot& snapshot) {
   std::string text;
-  for (const auto& [name, entry] : snapshot.services()) {
-    text += (text.empty() ? "" : " ") + name.name + (entry.service ? "(" : "?(");
+  std::map<ObjectName, const Snapshot::Entry*> services;
+  for (const auto& [name, entry] : snapshot.services()) services[name] = &entry;
+  for (const auto& [name, entry] : services) {
+    text += (text.empty() ? "" : " ") + name.name + (entry->service ? "(" : "?(");
     std::string slices;
-    for (const auto& [slice_name, slice] : entry.slices) {
-      BOOST_TEST(slice_name == slice.name.name);
-      BOOST_TEST(slice.service == name.name);
-      slices += (slices.empty() ? "" : " ") + slice_name;
+    for (const EndpointSlice* slice : entry->slices) {
+      BOOST_TEST(slice->service == name.name);
+      slices += (slices.empty() ? "" : " ") + slice->name.name;
     }
     text += slices + ")";
   }
@@ -146,17 +151,52 @@ BOOST_AUTO_TEST_CASE(replacing_reports_the_difference) {
   snapshot.replace({service("a"), slice("a-1", "a"), service("b"), slice("b-1", "b", "10.0.0.9"),
                     node("n"), service_cidr("k", "10.97.0.0/16")});
   BOOST_TEST(changes(snapshot) == "shop/b shop/c cidrs");
-  // An object given twice: the last counts.
+  // An object given twice: the last counts. On its way there it touched Services.
   snapshot.replace({service("a", "10.96.0.9"), service("a"), slice("a-1", "b"), slice("a-1", "a"),
                     service("b"), slice("b-1", "b", "10.0.0.9"), node("n"),
                     service_cidr("k", "10.97.0.0/16")});
-  BOOST_TEST(changes(snapshot) == "");
+  BOOST_TEST(changes(snapshot) == "shop/a shop/b");
+  BOOST_TEST(contents(snapshot) == "a(a-1) b(b-1)");
+  BOOST_TEST((snapshot.find({"shop", "a"})->service == service("a")));
   snapshot.replace({});
   BOOST_TEST(changes(snapshot) == "shop/a shop/b nodes cidrs");
   BOOST_TEST(contents(snapshot) == "");
   // Nothing of the old remains to be taken for known.
   snapshot.put(slice("a-1", "b"));
   BOOST_TEST(changes(snapshot) == "shop/b");
+}
+
+// OPS-13: nothing is missing while a list comes in; what it did not name goes at its end.
+BOOST_AUTO_TEST_CASE(lists_of_one_kind) {
+  Snapshot snapshot;
+  snapshot.replace({service("a"), slice("a-1", "a"), service("b"), slice("b-1", "b"), node("n"),
+                    service_cidr("k", "10.96.0.0/16")});
+  changes(snapshot);
+  snapshot.begin_list("Service");
+  snapshot.begin_list("EndpointSlice");
+  snapshot.put(service("b"));
+  snapshot.put(slice("b-1", "b"));
+  BOOST_TEST(contents(snapshot) == "a(a-1) b(b-1)");
+  BOOST_TEST(changes(snapshot) == "");
+  snapshot.end_list("Service");
+  BOOST_TEST(contents(snapshot) == "a?(a-1) b(b-1)");
+  BOOST_TEST(changes(snapshot) == "shop/a");
+  snapshot.put(slice("c-1", "c"));  // an event on the way
+  snapshot.end_list("EndpointSlice");
+  BOOST_TEST(contents(snapshot) == "b(b-1) c?(c-1)");
+  BOOST_TEST(changes(snapshot) == "shop/a shop/c");
+  snapshot.begin_list("Service");
+  snapshot.erase("Service", {"shop", "b"});  // gone and back within one list
+  snapshot.put(service("b"));
+  snapshot.end_list("Service");
+  BOOST_TEST(changes(snapshot) == "shop/b");
+  snapshot.begin_list("Node");
+  snapshot.end_list("Node");
+  snapshot.begin_list("ServiceCIDR");
+  snapshot.put(service_cidr("k", "10.96.0.0/16"));
+  snapshot.end_list("ServiceCIDR");
+  BOOST_TEST(changes(snapshot) == "nodes");
+  BOOST_TEST(snapshot.service_cidrs().size() == 1);
 }
 
 BOOST_AUTO_TEST_CASE(finding) {
