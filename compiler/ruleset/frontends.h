@@ -45,6 +45,8 @@ class FrontendOwners {
   };
   using Claimants = std::set<const Claims*, Better>;
 
+  void expect(std::size_t frontends) { owners_.reserve(frontends); }
+
   // The Service's claims become these. Returns the other Services that lost or won a frontend.
   std::set<snapshot::ObjectName> claim(Claims& claims, std::int64_t created,
                                        std::vector<FrontendKey> keys);

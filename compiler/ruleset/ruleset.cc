@@ -31,11 +31,25 @@ void trim_common(std::span<const Element>& a, std::span<const Element>& b) {
   }
 }
 
-// Members of `a` that have no equal in `b`, counting how often each occurs; both sorted by <.
+// Calls for members of `a` that have no equal in `b`, counting how often each occurs; both sorted
+// by <.
+template <typename Range, typename Call>
+void each_without(const Range& a, const Range& b, Call call) {
+  auto next = b.begin();
+  for (const auto& member : a) {
+    while (next != b.end() && *next < member) ++next;
+    if (next == b.end() || member < *next)
+      call(member);
+    else
+      ++next;
+  }
+}
+
+// The same, as a list.
 template <typename Range>
-auto without(const Range& a, const Range& b) {
-  std::vector<typename Range::value_type> result;
-  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result));
+Range without(const Range& a, const Range& b) {
+  Range result;
+  each_without(a, b, [&](const auto& member) { result.push_back(member); });
   return result;
 }
 
@@ -59,6 +73,12 @@ const Chain* find(const std::vector<Chain>& chains, const ChainRef& ref) {
 
 }  // namespace
 
+void Ruleset::expect(std::size_t services) {
+  services_.reserve(services);
+  shared_.reserve(services);
+  frontends_.expect(services);
+}
+
 Ruleset::Ruleset(service::NodeView node) : node_(std::move(node)) {
   skeleton_ = skeleton(node_);
   node_elements_ = node_elements(node_);
@@ -80,26 +100,29 @@ void Ruleset::set_node(service::NodeView node) {
 void Ruleset::update(std::vector<ServiceState> services, const Resolve& resolve) {
   // First all claims, so that each Service is compiled once, knowing what is finally its own.
   std::set<snapshot::ObjectName> others;
+  std::vector<Services::value_type*> known;
+  known.reserve(services.size());
   for (const ServiceState& service : services) {
     std::vector<FrontendKey> keys;
     for (const service::ServicePort& port : service.ports)
       for (const service::Frontend& frontend : port.frontends)
         keys.push_back(frontend_key(port, frontend));
-    const auto known = services_.find(service.name);
-    if (keys.empty() && known == services_.end()) continue;
-    const auto at = known != services_.end() ? known : services_.try_emplace(service.name).first;
+    auto at = services_.find(service.name);
+    if (at == services_.end() && !keys.empty()) at = services_.try_emplace(service.name).first;
+    known.push_back(at == services_.end() ? nullptr : &*at);
+    if (at == services_.end()) continue;
     at->second.claims.service = &at->first;
     others.merge(frontends_.claim(at->second.claims, service.created, std::move(keys)));
   }
   for (const ServiceState& service : services) others.erase(service.name);
-  for (const ServiceState& service : services) compile_service(service);
-  for (const snapshot::ObjectName& other : others) compile_service(resolve(other));
+  for (std::size_t i = 0; i < services.size(); ++i)
+    if (known[i] != nullptr) compile_service(services[i], *known[i]);
+  for (const snapshot::ObjectName& other : others)
+    compile_service(resolve(other), *services_.find(other));
 }
 
-void Ruleset::compile_service(const ServiceState& service) {
-  const auto known = services_.find(service.name);
-  if (known == services_.end()) return;  // it has no frontend, and had none
-  auto& [claims, ports] = known->second;
+void Ruleset::compile_service(const ServiceState& service, Services::value_type& known) {
+  auto& [claims, ports] = known.second;
   std::vector<CompiledPort> compiled;
   compiled.reserve(service.ports.size());
   for (const service::ServicePort& port : service.ports) {
@@ -117,7 +140,7 @@ void Ruleset::compile_service(const ServiceState& service) {
   }
   note(ports, compiled);
   if (compiled.empty())
-    services_.erase(known);
+    services_.erase(known.first);
   else
     ports = std::move(compiled);
 }
@@ -129,8 +152,9 @@ void Ruleset::note(const std::vector<CompiledPort>& before,
   std::span<const Element> old_elements = in_order(before, old_room);
   std::span<const Element> new_elements = in_order(after, new_room);
   trim_common(old_elements, new_elements);
-  for (const Element& element : without(old_elements, new_elements)) remove(element);
-  for (const Element& element : without(new_elements, old_elements)) add(element);
+  // All that goes before what comes: what is shared may do both.
+  each_without(old_elements, new_elements, [this](const Element& element) { remove(element); });
+  each_without(new_elements, old_elements, [this](const Element& element) { add(element); });
 }
 
 void Ruleset::note_affinity(const std::vector<CompiledPort>& before,
@@ -212,9 +236,11 @@ Change Ruleset::take_change() {
   // What came and went since the last call was no change; each element is in at most once net.
   std::sort(change.erase.begin(), change.erase.end());
   std::sort(change.insert.begin(), change.insert.end());
-  std::vector<Element> erase = without(change.erase, change.insert);
-  change.insert = without(change.insert, change.erase);
-  change.erase = std::move(erase);
+  if (!change.erase.empty() && !change.insert.empty()) {
+    std::vector<Element> erase = without(change.erase, change.insert);
+    change.insert = without(change.insert, change.erase);
+    change.erase = std::move(erase);
+  }
 
   std::vector<SetRef>& added = change.add_sets;
   std::vector<SetRef>& removed = change.remove_sets;

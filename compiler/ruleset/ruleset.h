@@ -52,6 +52,9 @@ class Ruleset {
   // Forms the skeleton; the first Change creates it.
   explicit Ruleset(service::NodeView node);
 
+  // Makes room for that many Services at once: they come faster then.
+  void expect(std::size_t services);
+
   // The Services become these. `resolve` is asked for Services not among them whose claim to a
   // frontend is won or lost by this: they are compiled again too.
   void update(std::vector<ServiceState> services, const Resolve& resolve);
@@ -107,7 +110,7 @@ class Ruleset {
   using Services =
       std::unordered_map<snapshot::ObjectName, CompiledService, snapshot::ObjectNameHash>;
 
-  void compile_service(const ServiceState& service);
+  void compile_service(const ServiceState& service, Services::value_type& known);
   void note(const std::vector<CompiledPort>& before, const std::vector<CompiledPort>& after);
   void note_affinity(const std::vector<CompiledPort>& before,
                      const std::vector<CompiledPort>& after);

@@ -26,6 +26,7 @@ Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Chang
     if (!view) return view.error();
     if (!ruleset_) {
       ruleset_.emplace(*view);
+      ruleset_->expect(snapshot.services().size());
     } else if (*view != ruleset_->node()) {
       all = concerns_services(*view, ruleset_->node());
       ruleset_->set_node(*view);

@@ -25,8 +25,9 @@ struct ObjectName {
   auto operator<=>(const ObjectName&) const = default;
   std::string to_string() const { return ns.empty() ? name : ns + "/" + name; }
 };
+// Not noexcept, so that libstdc++'s tables keep the hashes rather than form them again.
 struct ObjectNameHash {
-  std::size_t operator()(const ObjectName& name) const noexcept {
+  std::size_t operator()(const ObjectName& name) const {
     const std::hash<std::string_view> hash;
     return hash(name.ns) * 31 + hash(name.name);
   }

@@ -39,8 +39,8 @@ void Snapshot::put(Object object) {
 }
 
 void Snapshot::put_service(Service service) {
-  const auto at = services_.try_emplace(service.name).first;
-  Entry& entry = at->second;
+  auto& at = *services_.try_emplace(service.name).first;
+  Entry& entry = at.second;
   entry.listed = service_lists_;
   if (entry.service == service) return;
   mark(at);
@@ -48,36 +48,30 @@ void Snapshot::put_service(Service service) {
 }
 
 void Snapshot::put_slice(EndpointSlice slice) {
-  auto known = slices_.find(slice.name);
-  if (known != slices_.end() && known->slice.service != slice.service) {
+  const auto known = slices_.find(slice.name);
+  if (known != slices_.end()) {
+    if (known->slice.service == slice.service) {
+      known->listed = slice_lists_;
+      if (known->slice == slice) return;
+      mark(*known->service);
+      known->slice = std::move(slice);
+      return;
+    }
     erase_slice(known);  // it left its Service for another, or for none
-    known = slices_.end();
   }
   if (slice.service.empty()) return;
-  const auto service = services_.try_emplace({slice.name.ns, slice.service}).first;
-  if (known == slices_.end()) {
-    mark(service);
-    const Held& held = *slices_.insert({std::move(slice), slice_lists_}).first;
-    auto& slices = service->second.slices;
-    slices.insert(std::lower_bound(slices.begin(), slices.end(), &held.slice, name_less),
-                  &held.slice);
-    return;
-  }
-  // As a node it can be written without being moved.
-  const bool same = known->slice == slice;
-  auto node = slices_.extract(known);
-  node.value().listed = slice_lists_;
-  if (!same) {
-    mark(service);
-    node.value().slice = std::move(slice);
-  }
-  slices_.insert(std::move(node));
+  auto& service = *services_.try_emplace({slice.name.ns, slice.service}).first;
+  mark(service);
+  const Held& held = *slices_.insert({std::move(slice), &service, slice_lists_}).first;
+  auto& slices = service.second.slices;
+  slices.insert(std::lower_bound(slices.begin(), slices.end(), &held.slice, name_less),
+                &held.slice);
 }
 
 void Snapshot::erase(std::string_view kind, const ObjectName& name) {
   if (kind == "Service") {
     const auto service = services_.find(name);
-    if (service != services_.end() && service->second.service) erase_service(service);
+    if (service != services_.end() && service->second.service) erase_service(*service);
   } else if (kind == "EndpointSlice") {
     const auto slice = slices_.find(name);
     if (slice != slices_.end()) erase_slice(slice);
@@ -88,30 +82,29 @@ void Snapshot::erase(std::string_view kind, const ObjectName& name) {
   }
 }
 
-void Snapshot::erase_service(Services::iterator service) {
+void Snapshot::erase_service(Services::value_type& service) {
   mark(service);
-  service->second.service.reset();
+  service.second.service.reset();
   drop_if_empty(service);
 }
 
 void Snapshot::erase_slice(Slices::iterator held) {
-  const EndpointSlice& slice = held->slice;
-  const auto service = services_.find({slice.name.ns, slice.service});
+  Services::value_type& service = *held->service;
   mark(service);
-  std::erase(service->second.slices, &slice);
+  std::erase(service.second.slices, &held->slice);
   slices_.erase(held);
   drop_if_empty(service);
 }
 
-void Snapshot::mark(Services::iterator service) {
-  if (std::exchange(service->second.changed, true)) return;
-  changes_.services.push_back(service->first);
+void Snapshot::mark(Services::value_type& service) {
+  if (!std::exchange(service.second.changed, true)) changed_.push_back(&service);
 }
 
-void Snapshot::drop_if_empty(Services::iterator service) {
-  if (service->second.service || !service->second.slices.empty()) return;
-  dropped_ = true;
-  services_.erase(service);
+void Snapshot::drop_if_empty(Services::value_type& service) {
+  if (service.second.service || !service.second.slices.empty()) return;
+  std::erase(changed_, &service);
+  changes_.services.push_back(service.first);
+  services_.erase(service.first);
 }
 
 void Snapshot::begin_list(std::string_view kind) {
@@ -130,7 +123,7 @@ void Snapshot::end_list(std::string_view kind) {
     for (auto next = services_.begin(); next != services_.end();) {
       const auto service = next++;
       if (service->second.service && service->second.listed != service_lists_)
-        erase_service(service);
+        erase_service(*service);
     }
   } else if (kind == "EndpointSlice") {
     for (auto next = slices_.begin(); next != slices_.end();) {
@@ -152,15 +145,17 @@ void Snapshot::replace(std::vector<Object> objects) {
 }
 
 Changes Snapshot::take_changes() {
-  auto& names = changes_.services;
-  if (std::exchange(dropped_, false)) {
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
+  Changes changes = std::exchange(changes_, {});
+  auto& names = changes.services;
+  // One that was dropped may be known again, or have been dropped twice.
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  std::erase_if(names, [this](const ObjectName& name) { return services_.contains(name); });
+  for (Services::value_type* service : std::exchange(changed_, {})) {
+    service->second.changed = false;
+    names.push_back(service->first);
   }
-  for (const ObjectName& name : names)
-    if (const auto service = services_.find(name); service != services_.end())
-      service->second.changed = false;
-  return std::exchange(changes_, {});
+  return changes;
 }
 
 const Snapshot::Entry* Snapshot::find(const ObjectName& service) const {

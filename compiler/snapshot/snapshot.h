@@ -64,10 +64,12 @@ class Snapshot {
   const std::map<std::string, ServiceCidr>& service_cidrs() const { return service_cidrs_; }
 
  private:
-  // A slice by its name. Entries point to it, so that it stays where it is.
+  // A slice, found by its name. Its Service points to it and it to its Service, so that both stay
+  // where they are; all but the name may be written in place.
   struct Held {
-    EndpointSlice slice;
-    std::uint32_t listed = 0;
+    mutable EndpointSlice slice;
+    Services::value_type* service;
+    mutable std::uint32_t listed = 0;
   };
   struct HeldHash {
     using is_transparent = void;
@@ -84,17 +86,17 @@ class Snapshot {
 
   void put_service(Service service);
   void put_slice(EndpointSlice slice);
-  void erase_service(Services::iterator service);
+  void erase_service(Services::value_type& service);
   void erase_slice(Slices::iterator held);
-  void mark(Services::iterator service);
-  void drop_if_empty(Services::iterator service);
+  void mark(Services::value_type& service);
+  void drop_if_empty(Services::value_type& service);
 
   Services services_;
   Slices slices_;
   std::map<std::string, Node> nodes_;
   std::map<std::string, ServiceCidr> service_cidrs_;
-  Changes changes_;
-  bool dropped_ = false;  // an Entry that was marked is gone: its name may be in changes_ twice
+  Changes changes_;  // of the Services only those that are not known any more
+  std::vector<Services::value_type*> changed_;
   // How many lists of the kind have begun; an object bears the number of the last that named it.
   std::uint32_t service_lists_ = 0, slice_lists_ = 0;
   std::set<std::string> listed_nodes_, listed_service_cidrs_;  // likewise, of the few

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -58,9 +59,22 @@ class Address {
 
   std::string to_string() const;  // canonical (RFC 5952)
   void append_to(std::string& text) const;  // the same, without a string in between
-  auto operator<=>(const Address&) const = default;
+  // In order of the bytes. As two words, since addresses are compared more often than all else.
+  bool operator==(const Address& other) const { return words() == other.words(); }
+  std::strong_ordering operator<=>(const Address& other) const {
+    const auto mine = words(), theirs = other.words();
+    if (mine[0] != theirs[0]) return in_order(mine[0]) <=> in_order(theirs[0]);
+    return in_order(mine[1]) <=> in_order(theirs[1]);
+  }
 
  private:
+  std::array<std::uint64_t, 2> words() const {
+    return std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);
+  }
+  static std::uint64_t in_order(std::uint64_t word) {
+    return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
+  }
+
   std::array<std::uint8_t, 16> bytes_{};
 };
 

@@ -149,12 +149,12 @@ std::int32_t verdict_code(Verdict::Code code) {
   return NFT_CONTINUE;
 }
 
-void put_verdict(Writer& writer, const Verdict& verdict, ChainNames& chains) {
+void put_verdict(Writer& writer, const Verdict& verdict, KnownNames& names) {
   std::uint8_t* data = writer.begin_nest(NFTA_SET_ELEM_DATA);
   std::uint8_t* nest = writer.begin_nest(NFTA_DATA_VERDICT);
   writer.be32(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(verdict_code(verdict.code)));
   if (verdict.code == Verdict::Code::jump || verdict.code == Verdict::Code::goto_) {
-    const std::string& name = chains.of(verdict.chain);
+    const std::string& name = names.of(verdict.chain);
     std::uint8_t* chain = writer.begin(NFTA_VERDICT_CHAIN);
     writer.bytes(name.c_str(), name.size() + 1);
     writer.end(chain);
@@ -163,7 +163,7 @@ void put_verdict(Writer& writer, const Verdict& verdict, ChainNames& chains) {
   writer.end(data);
 }
 
-void put_element(Writer& writer, const Element& e, bool with_data, ChainNames& chains) {
+void put_element(Writer& writer, const Element& e, bool with_data, KnownNames& names) {
   std::uint8_t* element = writer.begin_nest(NFTA_LIST_ELEM);
   put_key(writer, NFTA_SET_ELEM_KEY, e, e.other);
   if (e.set.kind == SetKind::source_ranges)
@@ -171,7 +171,7 @@ void put_element(Writer& writer, const Element& e, bool with_data, ChainNames& c
   if (with_data && e.set.kind == SetKind::endpoints)
     put_endpoint(writer, e);
   else if (with_data && ruleset::is_map(e.set.kind) && !ruleset::is_written_by_kernel(e.set.kind))
-    put_verdict(writer, e.verdict, chains);
+    put_verdict(writer, e.verdict, names);
   writer.end(element);
 }
 
@@ -257,14 +257,14 @@ void put_interval_end(Writer& writer, std::uint16_t flags, Bytes address, bool o
 }  // namespace
 
 void put_elements(Batch& batch, ElementMessage message, std::span<const Element> elements,
-                  const ruleset::OwnerNames& owners, ChainNames& chains) {
+                  KnownNames& names) {
   const bool inserts = message == ElementMessage::insert;
   for (auto first = elements.begin(); first != elements.end();) {
     const SetRef set = first->set;
-    const std::string set_name = name(set, owners);
+    const std::string& set_name = names.of(set);
     ElementList list(batch, message_type(message), inserts ? NLM_F_CREATE : 0, set_name);
     for (; first != elements.end() && first->set == set; ++first)
-      list.add([&](Writer& writer) { put_element(writer, *first, inserts, chains); });
+      list.add([&](Writer& writer) { put_element(writer, *first, inserts, names); });
   }
 }
 
@@ -273,11 +273,11 @@ void put_keys(MessageBuffer& request, std::span<const Element> elements,
   request.put_string(NFTA_SET_ELEM_LIST_TABLE, ruleset::kTable);
   request.put_string(NFTA_SET_ELEM_LIST_SET, name(elements.front().set, owners));
   const std::size_t list = request.begin_nest(NFTA_SET_ELEM_LIST_ELEMENTS);
-  ChainNames no_chains(owners);  // keys have none
+  KnownNames no_names(owners);  // keys have none
   for (const Element& element : elements) {
     std::uint8_t* at = request.reserve(kElementRoom);
     Writer writer(at);
-    put_element(writer, element, false, no_chains);
+    put_element(writer, element, false, no_names);
     request.advance(static_cast<std::size_t>(writer.at() - at));
   }
   request.end_nest(list);

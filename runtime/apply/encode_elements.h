@@ -8,7 +8,7 @@
 
 #include "compiler/ruleset/element.h"
 #include "runtime/apply/batch.h"
-#include "runtime/apply/chain_names.h"
+#include "runtime/apply/known_names.h"
 
 namespace kproxy::apply {
 
@@ -20,7 +20,7 @@ enum class ElementMessage : std::uint8_t { insert, erase, destroy };
 
 // All elements of one kind of message; runs of one set share messages. Not for prefix sets.
 void put_elements(Batch& batch, ElementMessage message, std::span<const ruleset::Element> elements,
-                  const ruleset::OwnerNames& owners, ChainNames& chains);
+                  KnownNames& names);
 
 // A prefix set whole: what it has goes, these elements come.
 //

@@ -47,7 +47,7 @@ void sort_by_key(std::vector<Element>& elements) {
 }  // namespace
 
 Engine::Engine(Transport& transport, ruleset::OwnerNames& owners)
-    : conversation_(transport), owners_(owners), chain_names_(owners), batch_(0) {}
+    : conversation_(transport), owners_(owners), names_(owners), batch_(0) {}
 
 // Sends the batch. If its answer is missing it may have been applied or not: whoever wants to know
 // reads the table.
@@ -83,7 +83,7 @@ Engine::Outcome Engine::send(const Transaction& transaction, Applied& applied) {
   Outcome outcome = Outcome::committed;
   auto begin = Clock::now();
   batch_.begin(conversation_.next_sequence());
-  write(transaction, owners_, chain_names_, split_bytes_, batch_, [&] {
+  write(transaction, owners_, names_, split_bytes_, batch_, [&] {
     applied.encode += Clock::now() - begin;
     if (!batch_.empty()) outcome = commit(applied);
     begin = Clock::now();
@@ -324,7 +324,7 @@ void Engine::forget(const std::function<std::vector<Element>()>& entries_to_forg
     // Without "destroy" an entry that expires meanwhile gets the batch refused; another round then.
     const auto message = can_destroy() ? ElementMessage::destroy : ElementMessage::erase;
     batch_.begin(conversation_.next_sequence());
-    put_elements(batch_, message, entries, owners_, chain_names_);
+    put_elements(batch_, message, entries, names_);
     if (commit(applied) == Outcome::committed) applied.forgotten += entries.size();
   }
 }

@@ -99,7 +99,7 @@ class Engine {
 
   Conversation conversation_;
   ruleset::OwnerNames& owners_;
-  ChainNames chain_names_;
+  KnownNames names_;
   Batch batch_;
   std::size_t split_bytes_ = 1024 * 1024;
   PrefixSets prefix_sets_;               // as last committed: they are written whole

@@ -22,12 +22,12 @@ bool may_split(const Transaction& transaction, std::size_t split_bytes) {
 class TransactionWriter {
  public:
   TransactionWriter(const Transaction& transaction, const ruleset::OwnerNames& owners,
-                    ChainNames& chains, std::size_t split_bytes, Batch& batch,
+                    KnownNames& names, std::size_t split_bytes, Batch& batch,
                     const std::function<bool()>& send)
       : transaction_(transaction),
         change_(transaction.change),
         owners_(owners),
-        chains_(chains),
+        names_(names),
         split_bytes_(may_split(transaction, split_bytes) ? split_bytes : 0),
         batch_(batch),
         send_(send) {}
@@ -41,13 +41,16 @@ class TransactionWriter {
       if (!later(chain)) put_chain(batch_, chain, owners_);
     for (const Chain& chain : change_.replace_rules)
       put_rules_removal(batch_, name(chain.ref, owners_));
+    // Before the elements: for each rule that looks into a map the kernel walks all the map has.
+    for (const Chain& chain : change_.add_chains)
+      if (!later(chain)) put_new_rules(chain);
     if (!put_all_elements()) return false;
     for (const Chain& chain : change_.replace_rules) put_rules(batch_, chain, owners_);
     for (const TableName& table : transaction_.other_tables) put_table_removal(batch_, table);
     for (const Chain& chain : change_.add_chains) {
-      if (later(chain)) put_chain(batch_, chain, owners_);
-      if (transaction_.chains_may_exist) put_rules_removal(batch_, name(chain.ref, owners_));
-      put_rules(batch_, chain, owners_);
+      if (!later(chain)) continue;
+      put_chain(batch_, chain, owners_);
+      put_new_rules(chain);
     }
     put_removals();
     return send_();
@@ -56,6 +59,11 @@ class TransactionWriter {
  private:
   // Where there are several batches, base chains come in the last.
   bool later(const Chain& chain) const { return split_bytes_ != 0 && chain.hook.has_value(); }
+
+  void put_new_rules(const Chain& chain) {
+    if (transaction_.chains_may_exist) put_rules_removal(batch_, name(chain.ref, owners_));
+    put_rules(batch_, chain, owners_);
+  }
 
   bool put_all_elements() {
     for (const ForeignElement& foreign : transaction_.foreign)
@@ -77,7 +85,7 @@ class TransactionWriter {
       elements = elements.subspan(run.size());
       while (!skip && !run.empty()) {
         const auto piece = run.first(split_bytes_ == 0 ? run.size() : std::min(run.size(), kPiece));
-        put_elements(batch_, message, piece, owners_, chains_);
+        put_elements(batch_, message, piece, names_);
         run = run.subspan(piece.size());
         if (split_bytes_ == 0 || batch_.size() < split_bytes_) continue;
         if (!send_()) return false;
@@ -102,7 +110,7 @@ class TransactionWriter {
   const Transaction& transaction_;
   const ruleset::Change& change_;
   const ruleset::OwnerNames& owners_;
-  ChainNames& chains_;
+  KnownNames& names_;
   const std::size_t split_bytes_;  // 0: one batch
   Batch& batch_;
   const std::function<bool()>& send_;
@@ -125,9 +133,9 @@ bool Transaction::hooks_first() const {
   });
 }
 
-bool write(const Transaction& transaction, const ruleset::OwnerNames& owners, ChainNames& chains,
+bool write(const Transaction& transaction, const ruleset::OwnerNames& owners, KnownNames& names,
            std::size_t split_bytes, Batch& batch, const std::function<bool()>& send) {
-  return TransactionWriter(transaction, owners, chains, split_bytes, batch, send).run();
+  return TransactionWriter(transaction, owners, names, split_bytes, batch, send).run();
 }
 
 }  // namespace kproxy::apply

@@ -18,7 +18,7 @@
 
 #include "compiler/ruleset/change.h"
 #include "runtime/apply/batch.h"
-#include "runtime/apply/chain_names.h"
+#include "runtime/apply/known_names.h"
 #include "runtime/apply/decode_elements.h"
 #include "runtime/apply/encode_structure.h"
 
@@ -49,7 +49,7 @@ struct Transaction {
 
 // Calls `send` each time a batch is ready to go: once, or where it may be split whenever a batch is
 // larger than `split_bytes`. Gives up when that returns false, and returns what it returned last.
-bool write(const Transaction& transaction, const ruleset::OwnerNames& owners, ChainNames& chains,
+bool write(const Transaction& transaction, const ruleset::OwnerNames& owners, KnownNames& names,
            std::size_t split_bytes, Batch& batch, const std::function<bool()>& send);
 
 }  // namespace kproxy::apply

