@@ -6,12 +6,15 @@ BUILD_PACKAGES=(
   cmake ninja-build g++ pkgconf
   libmnl-dev libnftnl-dev libnftables-dev  # netlink, nftables
   rapidjson-dev libyaml-cpp-dev            # snapshots, configuration
+  libcurl4-openssl-dev                     # the API server
   libcli11-dev                             # command lines
+  zlib1g-dev                               # compressed answers
   libboost-test-dev
+  scdoc                                    # manual pages
 )
 
 # To send real packets through network namespaces.
-NETWORK_PACKAGES=(iproute2 nftables python3)
+NETWORK_PACKAGES=(iproute2 ipset iptables nftables openssl python3)
 
 # The second compiler.
 CLANG_PACKAGES=(clang)

@@ -8,32 +8,28 @@
 
 #include <algorithm>
 #include <cstring>
-#include <iostream>
 
-#include "compiler/ruleset/render.h"
-#include "compiler/ruleset/text_diff.h"
-#include "runtime/apply/kernel_features.h"
-#include "runtime/config/text_file.h"
-#include "runtime/kernel/kube_proxy_tables.h"
+#include "runtime/config/api_access.h"
+#include "runtime/config/effective.h"
+#include "runtime/config/node_check.h"
+#include "runtime/config/reload.h"
+#include "runtime/config/version.h"
+#include "runtime/kernel/leftovers.h"
+#include "runtime/kernel/own_addresses.h"
+#include "runtime/kernel/sysctls.h"
+#include "runtime/one_shot.h"
 
 namespace kproxy {
 namespace {
 
 using namespace std::chrono_literals;
 
-// Chains for a number of endpoints are kept for a while: Services that scale to and fro would
-// otherwise make and remove them all the time.
-constexpr auto kCollectAfter = 5s;
-// A transaction of somebody else's is looked at when it is likely to be over, and not again at once
-// where somebody keeps at it.
-constexpr auto kRepairAfter = 20ms;
-constexpr auto kRepairInterval = 300ms;
-constexpr auto kFirstRetry = 1s;
-constexpr auto kLastRetry = 30s;
-
-double milliseconds(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double, std::milli>(time).count();
-}
+constexpr auto kWaitForNode = 30s;
+constexpr auto kWaitForPodCidrs = 5min;
+// How soon a change of the node's own addresses shows in where health ports listen.
+constexpr auto kLookAtAddresses = 5s;
+// So long the loop may be kept from other things by connection tracking, at a time.
+constexpr auto kStaleFlowsShare = 5ms;
 
 // SIGTERM and SIGINT, as something to poll.
 class StopSignals {
@@ -43,7 +39,7 @@ class StopSignals {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   }
   ~StopSignals() {
@@ -57,263 +53,427 @@ class StopSignals {
   int fd_ = -1;
 };
 
+serve::ListenAddress listen_address(const config::Listen& listen) {
+  return {listen.address, listen.port,
+          listen.address.is_unspecified() && listen.address.family() == Family::ipv6};
+}
+
+serve::BuildInfo build_info(const std::string& version) {
+  serve::BuildInfo build;
+  const auto dot = version.find('.');
+  build.major = version.substr(1, dot - 1);
+  build.minor = version.substr(dot + 1, version.find('.', dot + 1) - dot - 1);
+  build.git_version = version;
+  build.compiler = build.go_version = config::compiler_version();
+  build.platform = config::platform();
+  return build;
+}
+
 }  // namespace
 
-Daemon::Daemon(const config::CommandLine& settings, const log::Log& log)
-    : settings_(settings), log_(log), file_(settings.snapshot, pool_), tracker_(settings.options) {}
+Daemon::Daemon(config::CommandLine settings, Reparse reparse, log::Log& log)
+    : settings_(std::move(settings)),
+      reparse_(std::move(reparse)),
+      log_(log),
+      health_(2 * settings_.settings.sync_period),
+      proxier_({.options = settings_.options,
+                .golden = settings_.golden,
+                .sync_period = settings_.settings.sync_period,
+                .min_sync_period = settings_.settings.min_sync_period},
+               snapshot_, log_, metrics_, health_),
+      configuration_(settings_.config_file) {
+  metrics_.set_build(build_info(settings_.version));
+  std::vector<serve::FeatureGate> gates;
+  for (const auto& [name, gate] : settings_.settings.gates)
+    gates.push_back({name, std::string(gate.stage), gate.on});
+  metrics_.set_features(gates);
+  proxier_.on_compiled = [this](const snapshot::Changes& changes) {
+    facts_.update(snapshot_, changes, proxier_.ruleset().node());
+  };
+  proxier_.on_synced = [this] { publish(); };
+}
 
-int Daemon::follow() {
+Daemon::~Daemon() = default;
+
+int Daemon::run() {
+  // Before there are threads, so that none of them is sent a signal.
   const StopSignals signals;
-  if (const Status watched = file_.watch(); !watched) {
-    log_.error("Cannot follow the snapshot file", watched.error());
-    return 1;
+  Status status = ok_status();
+  if (!settings_.config_file.empty()) {
+    configuration_.know_present();
+    status = configuration_.start();
   }
-  Status status = read_and_compile();
-  if (status) status = check_golden();
-  if (status) status = connect();
-  if (status) status = reconcile("Synced with what the kernel had");
-  if (status) status = listen();
+  if (status) status = settings_.snapshot.empty() ? start_with_cluster() : start_with_file();
   if (!status) {
     log_.error("Cannot start", status.error());
     return 1;
   }
-  log_.info(0, "Following the snapshot file",
-            {{"file", settings_.snapshot}, {"node", tracker_.ruleset().node().name}});
-  for (;;) {
+  while (!exit_status_) {
     pollfd events[] = {{signals.fd(), POLLIN, 0},
-                       {file_.fd(), POLLIN, 0},
-                       {monitor_->file_descriptor(), POLLIN, 0}};
+                       {file_ ? file_->fd() : cluster_->fd(), POLLIN, 0},
+                       {proxier_.fd(), POLLIN, 0},
+                       {settings_.config_file.empty() ? -1 : configuration_.fd(), POLLIN, 0}};
     if (poll(events, std::size(events), milliseconds_to_next_timer()) < 0 && errno != EINTR) {
       log_.error("Cannot wait", {"poll", std::strerror(errno), ""});
       return 1;
     }
-    if (events[0].revents != 0) break;
-    if (events[1].revents != 0 && file_.changed()) sync_file();
-    if (events[2].revents != 0 && monitor_->touched() && !repair_at_)
-      repair_at_ = std::max(Clock::now() + kRepairAfter, repaired_at_ + kRepairInterval);
-    run_timers();
-  }
-  log_.info(0, "Stopping; the rules stay");
-  return 0;
-}
-
-int Daemon::once() {
-  Status status = read_and_compile();
-  if (status) status = check_golden();
-  if (status) status = connect();
-  if (status) status = reconcile("Synced with what the kernel had");
-  if (!status) {
-    log_.error("Cannot apply", status.error());
-    return 1;
-  }
-  return rejected_ == 0 ? 0 : 1;
-}
-
-int Daemon::verify() {
-  Status status = read_and_compile();
-  if (status) status = connect();
-  if (!status) {
-    log_.error("Cannot verify", status.error());
-    return 2;
-  }
-  const Result<apply::Differences> differences = engine_->verify([this] { return desired(); });
-  if (!differences) {
-    log_.error("Cannot verify", differences.error());
-    return 2;
-  }
-  for (const std::string& line : differences->lines) std::cout << line << '\n';
-  if (differences->count > differences->lines.size())
-    std::cout << "... and " << differences->count - differences->lines.size() << " more\n";
-  std::cout << (differences->none() ? "The kernel holds what the snapshot compiles to.\n"
-                                    : std::to_string(differences->count) + " differences.\n")
-            << std::flush;
-  if (!std::cout) return 2;
-  return differences->none() ? 0 : 1;
-}
-
-int Daemon::cleanup() {
-  ruleset::OwnerNames owners;
-  auto socket = apply::NetlinkSocket::open();
-  Status status = ok_status();
-  if (!socket)
-    status = socket.error();
-  else
-    status = apply::Engine(**socket, owners).remove_table();
-  if (status) return 0;
-  log_.error("encountered an error while tearing down rules", status.error());
-  return 1;
-}
-
-Status Daemon::read_and_compile() {
-  snapshot::Diagnostics diagnostics;
-  const Status read = file_.read(snapshot_, diagnostics);
-  if (!read) return read;
-  tell_once(diagnostics);
-  const auto start = Clock::now();
-  Errors warnings;
-  const Status compiled = tracker_.update(snapshot_, warnings);
-  compile_time_ = Clock::now() - start;
-  for (const Error& warning : warnings) log_.warning(warning.message());
-  return compiled;
-}
-
-Status Daemon::check_golden() const {
-  if (settings_.golden.empty()) return ok_status();
-  const Result<std::string> golden = config::read_text(settings_.golden);
-  if (!golden) return golden.error();
-  std::string text;
-  ruleset::render(tracker_.ruleset(), [&](std::string_view piece) { text += piece; });
-  if (text == *golden) return ok_status();
-  const auto before = ruleset::RulesetText::parse(settings_.golden, *golden);
-  if (!before) return before.error();
-  const auto after = ruleset::RulesetText::parse("the compiled ruleset", std::move(text));
-  if (!after) return after.error();
-  std::cout << ruleset::to_text(ruleset::diff(*before, *after)) << std::flush;
-  return Error{settings_.golden, "is not what the snapshot compiles to", "nothing was applied"};
-}
-
-void Daemon::tell_once(const snapshot::Diagnostics& diagnostics) {
-  std::set<std::string> now;
-  for (const Error& error : diagnostics.errors)
-    if (now.insert(error.message()).second && !told_.contains(error.message()))
-      log_.error("Left out", error);
-  for (const Error& warning : diagnostics.warnings)
-    if (now.insert(warning.message()).second && !told_.contains(warning.message()))
-      log_.warning(warning.message());
-  told_ = std::move(now);
-}
-
-Status Daemon::connect() {
-  if (const Status release = apply::check_kernel_release(); !release) return release;
-  auto socket = apply::NetlinkSocket::open();
-  if (!socket) return socket.error();
-  transport_ = std::move(*socket);
-  engine_.emplace(*transport_, tracker_.ruleset().owners());
-  return apply::probe_features(engine_->conversation());
-}
-
-Status Daemon::reconcile(std::string_view message) {
-  tracker_.ruleset().skip_change();  // desired() has it all
-  const Result<apply::Applied> applied = engine_->reconcile(
-      [this] { return desired(); }, kernel::kube_proxy_tables(engine_->conversation()));
-  if (monitor_) monitor_->set_own_port(transport_->port_id());
-  if (!applied) return applied.error();
-  report(message, *applied);
-  rejected_ = applied->rejected.size();
-  return ok_status();
-}
-
-// Only what differs is sent; often nothing does (another kproxy has looked, say).
-void Daemon::repair() {
-  const auto differences = engine_->verify([this] { return desired(); });
-  repaired_at_ = Clock::now();
-  if (!differences) return retry_later(differences.error());
-  if (differences->none()) return;
-  if (const Status status = reconcile("Repaired"); !status) return retry_later(status.error());
-  repaired_at_ = Clock::now();
-  log_.warning("The table was changed by somebody else; repaired",
-               {{"differences", differences->count}});
-  for (const std::string& line : differences->lines) log_.warning("Differed", {{"what", line}});
-}
-
-// Comes after the first load, which is faster while nobody listens; what happened between the two
-// shows when the table is looked at once.
-Status Daemon::listen() {
-  Result<apply::Monitor> monitor = apply::Monitor::open(transport_->port_id());
-  if (!monitor) return monitor.error();
-  monitor_.emplace(std::move(*monitor));
-  repair_at_ = Clock::now() + kRepairAfter;
-  return ok_status();
-}
-
-void Daemon::sync() {
-  const ruleset::Change change = tracker_.ruleset().take_change();
-  if (change.empty()) return;
-  const Result<apply::Applied> applied = engine_->apply(change, [this] { return desired(); });
-  monitor_->set_own_port(transport_->port_id());
-  if (!applied) {
-    retry_later(applied.error());
-    return;
-  }
-  report("Synced", *applied);
-  collect_at_ = Clock::now() + kCollectAfter;
-}
-
-void Daemon::sync_file() {
-  if (const Status status = read_and_compile(); !status) {
-    log_.error("Cannot use the changed snapshot; the rules stay as they were", status.error());
-    return;
-  }
-  const Status golden = check_golden();
-  withheld_ = !golden.ok();
-  if (withheld_) {
-    log_.error("Not applied; the rules stay as they were", golden.error());
-    return;
-  }
-  if (!retry_at_) sync();  // else the next attempt compares everything anyway
-}
-
-void Daemon::run_timers() {
-  if (withheld_) return;
-  const auto now = Clock::now();
-  if (retry_at_ && now >= *retry_at_) {
-    retry_at_.reset();
-    if (const Status status = reconcile("Synced after a failure"); status)
-      retry_interval_ = {};
-    else
-      retry_later(status.error());
-  }
-  if (repair_at_ && now >= *repair_at_) {
-    repair_at_.reset();
-    if (!retry_at_) repair();
-  }
-  if (collect_at_ && now >= *collect_at_) {
-    collect_at_.reset();
-    if (!retry_at_ && tracker_.ruleset().collect()) {
-      sync();
-      collect_at_.reset();
+    if (events[0].revents != 0) {
+      log_.info(0, "Stopping; the rules stay");
+      return 0;
     }
+    if (events[3].revents != 0) follow_configuration();
+    if (events[1].revents != 0) file_ ? follow_file() : follow_cluster();
+    if (events[2].revents != 0) proxier_.notified();
+    if (const Status advanced = advance(); !advanced) stop(advanced.error());
+    if (phase_ == Phase::running) {
+      proxier_.run();
+      clear_stale_flows();
+      look_at_addresses();
+    }
+    post_failures();
   }
+  return *exit_status_;
+}
+
+// A file says everything at once, and a mistake in it is best told at once.
+Status Daemon::start_with_file() {
+  file_ = std::make_unique<source::SnapshotFile>(settings_.snapshot, pool_);
+  Status status = file_->watch();
+  if (!status) return status;
+  snapshot::Diagnostics diagnostics;
+  status = file_->read(snapshot_, diagnostics);
+  if (!status) return status;
+  tell(diagnostics);
+  proxier_.changed();
+  status = proxier_.compile();
+  if (status) status = proxier_.check_golden();
+  if (status) status = proxier_.connect();
+  if (!status) return status;
+  start_servers();
+  status = proxier_.reconcile("Synced with what the kernel had");
+  if (status) status = proxier_.listen();
+  if (!status) return status;
+  phase_ = Phase::running;
+  log_.info(0, "Following the snapshot file",
+            {{"file", settings_.snapshot},
+             {"node", proxier_.ruleset().node().name},
+             {"version", config::own_version()}});
+  return status;
+}
+
+Status Daemon::start_with_cluster() {
+  const config::ClientConnection& client = settings_.settings.client;
+  const auto access = config::find_api_access(client.kubeconfig, client.master);
+  if (!access) return access.error();
+  log_.info(0, "Starting", {{"version", config::own_version()}, {"kubernetes", settings_.version}});
+  for (const Error& error : kernel::remove_leftovers())
+    log_.error("Cannot remove all that another mode of kube-proxy left", error);
+  auto cluster = source::ApiServer::open(*access, settings_.options.node, pool_);
+  if (!cluster) return cluster.error();
+  cluster_ = std::move(*cluster);
+  log_.info(0, "Waiting for the Node",
+            {{"server", access->server}, {"node", settings_.options.node}});
+  return ok_status();
+}
+
+Status Daemon::advance() {
+  if (phase_ == Phase::waiting_for_node) {
+    if (!cluster_->node_listed() || node_is_awaited()) return ok_status();
+    if (exit_status_) return ok_status();
+    timer_.reset();
+    if (const Status status = start_services(); !status) return status;
+    phase_ = Phase::waiting_for_lists;
+  }
+  if (phase_ == Phase::waiting_for_lists && cluster_->complete()) {
+    if (const Status compiled = proxier_.compile(); !compiled) return compiled;
+    if (const Status connected = proxier_.connect(); !connected) return connected;
+    proxier_.changed();
+    phase_ = Phase::running;
+    proxier_.sync_all("Synced with what the kernel had");
+    if (const Status listening = proxier_.listen(); !listening) return listening;
+    log_.info(0, "Following the API server", {{"node", settings_.options.node}});
+  }
+  return ok_status();
+}
+
+// A Node that is not there yet, or has no addresses, or lacks podCIDRs that are needed.
+bool Daemon::node_is_awaited() {
+  const auto found = snapshot_.nodes().find(settings_.options.node);
+  const snapshot::Node* node = found == snapshot_.nodes().end() ? nullptr : &found->second;
+  const bool by_pod_cidrs =
+      settings_.options.detect_local_mode == options::DetectLocalMode::node_cidr;
+  const bool usable = node != nullptr && !node->addresses.empty();
+  if (usable && (!by_pod_cidrs || !node->pod_cidrs.empty())) return false;
+  const auto now = Clock::now();
+  const auto give_up = started_ + kWaitForNode;
+  timer_ = give_up;
+  if (now < give_up) return true;
+  if (!usable && !std::exchange(node_missing_told_, true))
+    log_.error("The Node is not there, or has no addresses; going on without",
+               {"Node " + settings_.options.node, "is not known", ""});
+  if (!by_pod_cidrs) return false;
+  timer_ = give_up + kWaitForPodCidrs;
+  if (now < *timer_) return true;
+  stop({"", node == nullptr
+                ? "timeout waiting for node \"" + settings_.options.node + "\" to exist"
+                : "timeout waiting for PodCIDR allocation on node \"" + settings_.options.node + "\"",
+        ""});
+  return false;
+}
+
+Status Daemon::start_services() {
+  for (const Error& error : set_kernel_settings(settings_.settings.conntrack))
+    log_.error("could not set conntrack parameters from kube-proxy configuration; going on", error);
+  if (const Status suits = check_node(); !suits) return suits;
+  if (const Status set = kernel::set_oom_score_adj(settings_.settings.oom_score_adj); !set)
+    log_.error("Cannot set oom_score_adj", set.error());
+  start_servers();
+  if (exit_status_) return ok_status();
+  source::ClusterEvent starting;
+  starting.regarding.kind = "Node";
+  starting.regarding.name = starting.regarding.uid = settings_.options.node;
+  starting.reason = "Starting";
+  starting.action = "StartKubeProxy";
+  cluster_->post_event(starting);
+  return ok_status();
+}
+
+Status Daemon::check_node() {
+  config::NodeFacts facts;
+  facts.dual_stack = kernel::has_ipv6();
+  const auto node = snapshot_.nodes().find(settings_.options.node);
+  std::string addresses;
+  if (node != snapshot_.nodes().end()) {
+    facts.pod_cidrs = node->second.pod_cidrs;
+    for (const Address& address : node->second.addresses)
+      addresses += (addresses.empty() ? "" : " ") + address.to_string();
+    if (!node->second.addresses.empty()) facts.primary = node->second.addresses.front().family();
+  }
+  const auto& bound = settings_.options.bind_address;
+  if (bound && !bound->is_unspecified()) facts.primary = bound->family();
+  log_.info(0, "Node addresses", {{"node", settings_.options.node}, {"addresses", addresses}});
+  if (facts.primary == Family::ipv6 && !facts.dual_stack)
+    return Error{"", "no support for primary IP family \"IPv6\"", ""};
+  for (Family family : kFamilies)
+    if (const auto own = kernel::own_addresses(family))
+      for (const Cidr& cidr : *own) facts.addresses.push_back(cidr.address());
+  config::Findings findings = config::check_node(settings_, facts);
+  for (const Error& warning : findings.warnings) log_.warning(warning.message());
+  for (const Error& error : findings.errors) log_.error("Configuration", error);
+  if (findings.fatal.empty()) return ok_status();
+  for (std::size_t i = 1; i < findings.fatal.size(); ++i)
+    log_.error("Cannot start", findings.fatal[i]);
+  return findings.fatal.front();
+}
+
+void Daemon::start_servers() {
+  const config::Settings& settings = settings_.settings;
+  servers_.emplace(log_, health_, metrics_, settings_.options.node,
+                   [this](const serve::HealthPortFailure& failure) {
+                     const std::lock_guard lock(failures_mutex_);
+                     failures_.push_back(failure);
+                   });
+  serve::Settings wanted;
+  if (settings.healthz) wanted.health = listen_address(*settings.healthz);
+  if (settings.metrics) wanted.metrics = listen_address(*settings.metrics);
+  const auto is_on = [&](std::string_view name) {
+    const auto gate = settings.gates.find(name);
+    return gate != settings.gates.end() && gate->second.on;
+  };
+  serve::PageSettings& pages = wanted.pages;
+  pages.configuration = [json = config::to_json(settings_.values)] { return json; };
+  pages.flags = settings_.flags;
+  pages.binary_version = settings_.version.substr(1);
+  pages.emulation_version = pages.binary_version.substr(0, pages.binary_version.rfind('.'));
+  pages.toolchain = config::compiler_version();
+  pages.flagz = is_on("ComponentFlagz");
+  pages.statusz = is_on("ComponentStatusz");
+  pages.profiling = settings.profiling;
+  pages.set_verbosity = [this](int level) { log_.verbosity().set_level(level); };
+  for (const serve::ListenFailure& failure : servers_->start(std::move(wanted))) {
+    if (cluster_) {
+      source::ClusterEvent event;
+      event.regarding.kind = "Node";
+      event.regarding.name = event.regarding.uid = settings_.options.node;
+      event.type = "Warning";
+      event.reason = failure.reason;
+      event.action = "StartKubeProxy";
+      event.note = failure.note;
+      cluster_->post_event(event);
+    }
+    if (settings.bind_address_hard_fail) exit_status_ = 1;
+  }
+}
+
+void Daemon::follow_file() {
+  if (!file_->changed()) return;
+  snapshot::Diagnostics diagnostics;
+  if (const Status read = file_->read(snapshot_, diagnostics); !read) {
+    log_.error("Cannot use the changed snapshot; the rules stay as they were", read.error());
+    return;
+  }
+  tell(diagnostics);
+  proxier_.changed();
+  if (settings_.golden.empty()) return;
+  Status same = proxier_.compile();
+  if (same) same = proxier_.check_golden();
+  proxier_.withhold(!same.ok());
+  if (!same) log_.error("Not applied; the rules stay as they were", same.error());
+}
+
+void Daemon::follow_cluster() {
+  snapshot::Diagnostics diagnostics;
+  cluster_->work(snapshot_, diagnostics);
+  tell(diagnostics);
+  observe();
+  const auto node = snapshot_.nodes().find(settings_.options.node);
+  health_.set_node_eligible(node != snapshot_.nodes().end() && !node->second.being_deleted &&
+                            !node->second.to_be_deleted);
+  if (phase_ == Phase::running && snapshot_.has_changes()) proxier_.changed();
+}
+
+void Daemon::observe() {
+  source::Observations seen = cluster_->take_observations();
+  service_changes_ += seen.service_events;
+  slice_changes_ += seen.slice_events;
+  metrics_.service_changes.add(seen.service_events);
+  metrics_.endpoint_changes.add(seen.slice_events);
+  metrics_.service_changes_pending.set(static_cast<double>(service_changes_));
+  metrics_.endpoint_changes_pending.set(static_cast<double>(slice_changes_));
+  metrics_.watch_restarts.add(seen.watch_restarts);
+  for (const source::RequestSeen& request : seen.requests)
+    metrics_.requested(request.code, request.method, request.method, request.host,
+                       request.duration);
+  triggers_.insert(triggers_.end(), seen.triggers.begin(), seen.triggers.end());
+  for (const Error& error : seen.troubles)
+    if (const auto again = repetition_.tell(error.message(), Clock::now()))
+      log_.error("Trouble with the API server", error, {{"kept_back", *again}});
+}
+
+void Daemon::tell(const snapshot::Diagnostics& diagnostics) {
+  metrics_.unusable_objects.add(diagnostics.errors.size());
+  for (const Error& error : diagnostics.errors)
+    if (const auto again = repetition_.tell(error.message(), Clock::now()))
+      log_.error("Left out", error, {{"kept_back", *again}});
+  for (const Error& warning : diagnostics.warnings)
+    if (repetition_.tell(warning.message(), Clock::now())) log_.warning(warning.message());
+}
+
+// What follows a sync that succeeded.
+void Daemon::publish() {
+  service_changes_ = slice_changes_ = 0;
+  metrics_.service_changes_pending.set(0);
+  metrics_.endpoint_changes_pending.set(0);
+  const auto now = std::chrono::system_clock::now();
+  for (const source::ChangeTrigger& trigger : std::exchange(triggers_, {}))
+    if (trigger.time >= started_wall_)
+      metrics_.programming_duration[trigger.family].observe(
+          std::chrono::duration<double>(now - trigger.time).count());
+  for (Family family : kFamilies) {
+    using Policy = ServiceFacts::TrafficPolicy;
+    metrics_.set_no_local_endpoints(family, "internal",
+                                    facts_.without_local_endpoints(family, Policy::internal));
+    metrics_.set_no_local_endpoints(family, "external",
+                                    facts_.without_local_endpoints(family, Policy::external));
+  }
+  if (facts_.take_health_ports_changed()) publish_health_ports();
+}
+
+void Daemon::publish_health_ports() {
+  if (!servers_) return;
+  std::array<std::vector<Cidr>, 2> own;
+  for (Family family : kFamilies)
+    if (auto addresses = kernel::own_addresses(family))
+      own[index_of(family)] = std::move(*addresses);
+  published_addresses_ = service::node_port_addresses(proxier_.ruleset().node(), own);
+  servers_->want_health_ports(facts_.health_ports(), published_addresses_);
+  timer_.reset();
+  if (facts_.has_health_ports()) timer_ = Clock::now() + kLookAtAddresses;
+}
+
+void Daemon::look_at_addresses() {
+  if (phase_ != Phase::running || !timer_ || Clock::now() < *timer_) return;
+  publish_health_ports();
+}
+
+void Daemon::clear_stale_flows() {
+  if (!proxier_.in_sync() || !facts_.stale_flows().pending()) return;
+  const auto until = Clock::now() + kStaleFlowsShare;
+  for (const kernel::Pass& pass : facts_.stale_flows().clear(until, proxier_.ruleset().node())) {
+    metrics_.conntrack_duration[pass.family].observe(
+        std::chrono::duration<double>(pass.duration).count());
+    metrics_.conntrack_deleted[pass.family].add(pass.deleted);
+    if (pass.error && repetition_.tell(pass.error->message(), Clock::now()))
+      log_.error("Cannot clear all stale UDP flows", *pass.error);
+    log_.info(4, "Looked for stale UDP flows",
+              {{"family", to_string(pass.family)},
+               {"examined", pass.examined},
+               {"deleted", pass.deleted},
+               {"tries", pass.tries}});
+  }
+}
+
+void Daemon::follow_configuration() {
+  using Change = source::FileWatch::Change;
+  const Change change = configuration_.changed();
+  if (change == Change::none) return;
+  if (change == Change::rewritten) return stop({settings_.config_file, config::kFileUpdated, ""});
+  configuration_.know_present();
+  auto parsed = reparse_();
+  if (const auto* wrong = std::get_if<config::Exit>(&parsed)) {
+    for (const Error& error : wrong->errors)
+      log_.error("The changed configuration is wrong; the one in force stays", error);
+    return;
+  }
+  auto& after = std::get<config::CommandLine>(parsed);
+  switch (config::react(settings_, after)) {
+    case config::Reaction::nothing:
+      return;
+    case config::Reaction::restart:
+      return stop({settings_.config_file, config::kFileUpdated, ""});
+    case config::Reaction::in_place:
+      log_.verbosity().set_level(after.settings.logging.verbosity);
+      log_.verbosity().set_modules(after.settings.logging.vmodule);
+      proxier_.set_periods(after.settings.sync_period, after.settings.min_sync_period);
+      settings_.settings = after.settings;
+      settings_.values = after.values;
+      log_.info(0, "The changed configuration is in force", {{"file", settings_.config_file}});
+  }
+}
+
+void Daemon::post_failures() {
+  std::vector<serve::HealthPortFailure> failures;
+  {
+    const std::lock_guard lock(failures_mutex_);
+    failures.swap(failures_);
+  }
+  if (!cluster_) return;
+  for (const serve::HealthPortFailure& failure : failures) {
+    source::ClusterEvent event;
+    event.regarding.kind = "Service";
+    event.regarding.ns = failure.service_namespace;
+    event.regarding.name = failure.service_name;
+    event.type = "Warning";
+    event.reason = serve::HealthPortFailure::kReason;
+    event.action = serve::HealthPortFailure::kAction;
+    event.note = failure.note;
+    cluster_->post_event(event);
+  }
+}
+
+void Daemon::stop(const Error& error) {
+  log_.error("Exiting; the rules stay", error);
+  exit_status_ = 1;
 }
 
 int Daemon::milliseconds_to_next_timer() const {
-  if (withheld_) return -1;
-  std::optional<Clock::time_point> next;
-  for (const auto& timer : {collect_at_, retry_at_, repair_at_})
-    if (timer && (!next || *timer < *next)) next = timer;
+  if (phase_ == Phase::running && proxier_.in_sync() && facts_.stale_flows().pending()) return 0;
+  std::optional<Clock::time_point> next = timer_;
+  if (phase_ == Phase::running)
+    if (const auto due = proxier_.next(); due && (!next || *due < *next)) next = due;
   if (!next) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - Clock::now());
-  return static_cast<int>(std::max<std::int64_t>(0, left.count()));
-}
-
-void Daemon::report(std::string_view message, const apply::Applied& applied) const {
-  for (const Error& trouble : applied.troubles) log_.error("An attempt failed", trouble);
-  for (const apply::Rejected& rejected : applied.rejected)
-    log_.error("The kernel does not take an element; the rest is applied", rejected.error);
-  for (const std::string& line : applied.lines) log_.info(4, "Differed", {{"what", line}});
-  log_.info(2, message,
-            {{"services", tracker_.ruleset().service_count()},
-             {"inserted", applied.inserted},
-             {"erased", applied.erased},
-             {"transactions", applied.transactions},
-             {"bytes", applied.bytes},
-             {"compile_ms", milliseconds(compile_time_)},
-             {"encode_ms", milliseconds(applied.encode)},
-             {"commit_ms", milliseconds(applied.commit)}});
-}
-
-void Daemon::retry_later(const Error& error) {
-  retry_interval_ = retry_interval_ == Clock::duration{}
-                        ? Clock::duration(kFirstRetry)
-                        : std::min<Clock::duration>(2 * retry_interval_, kLastRetry);
-  retry_at_ = Clock::now() + retry_interval_;
-  log_.error("Cannot sync; the rules stay as they were, and it is tried again", error);
-}
-
-apply::Desired Daemon::desired() const {
-  apply::Desired desired{tracker_.ruleset().structure(), tracker_.ruleset().elements()};
-  std::sort(desired.elements.begin(), desired.elements.end(), ruleset::key_less);
-  return desired;
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
 }
 
 }  // namespace kproxy

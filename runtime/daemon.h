@@ -1,76 +1,106 @@
-// The node daemon: keeps the kernel's table what the cluster's snapshot compiles to.
+// The node daemon: follows the API server, or a snapshot file, and has the Proxier keep the kernel's
+// table what that means; serves health and metrics; clears what conntrack should forget.
 //
-// One thread: waits for the source, brings the ruleset up to date, applies the difference in one
-// transaction. What the kernel refuses is tried again, with a full comparison, at growing intervals;
-// meanwhile the rules that are there stay. SIGTERM and SIGINT end it and leave the rules.
+// The main thread runs a loop around poll(): the source, the kernel's notifications, the
+// configuration file, signals, timers. HTTP is served by a second thread. SIGTERM and SIGINT end it
+// and leave the rules.
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
-#include <string_view>
+#include <variant>
+#include <vector>
 
-#include "compiler/ruleset/tracker.h"
 #include "compiler/snapshot/snapshot.h"
 #include "compiler/snapshot/string_pool.h"
-#include "runtime/apply/engine.h"
-#include "runtime/apply/monitor.h"
 #include "runtime/config/command_line.h"
 #include "runtime/log/log.h"
+#include "runtime/proxier.h"
+#include "runtime/serve/health.h"
+#include "runtime/serve/proxy_metrics.h"
+#include "runtime/serve/servers.h"
+#include "runtime/service_facts.h"
+#include "runtime/source/api_server.h"
+#include "runtime/source/file_watch.h"
 #include "runtime/source/snapshot_file.h"
 
 namespace kproxy {
 
 class Daemon {
  public:
-  // Both must outlive the Daemon.
-  Daemon(const config::CommandLine& settings, const log::Log& log);
+  // Reads the command line once more, with the files it names.
+  using Reparse = std::function<std::variant<config::CommandLine, config::Exit>()>;
 
-  // Each returns the exit status.
-  int follow();   // until told to stop
-  int once();     // applies the snapshot; 1 also where the kernel would not take some of it
-  int verify();   // says on stdout how the kernel differs: 0 it does not, 1 it does, 2 trouble
-  int cleanup();  // removes the table
+  // Log must outlive the Daemon.
+  Daemon(config::CommandLine settings, Reparse reparse, log::Log& log);
+  ~Daemon();
+
+  // Until told to stop; the exit status.
+  int run();
 
  private:
   using Clock = std::chrono::steady_clock;
+  // Where the start has got to, with the API server.
+  enum class Phase : std::uint8_t {
+    waiting_for_node,
+    waiting_for_lists,  // serving, but nothing is programmed yet
+    running,
+  };
 
-  Status read_and_compile();
-  Status check_golden() const;
-  Status connect();
-  Status listen();
-  Status reconcile(std::string_view message);
-  void repair();
-  void tell_once(const snapshot::Diagnostics& diagnostics);
-  // Applies what changed in the ruleset; sends nothing where nothing did.
-  void sync();
-  void sync_file();
-  void run_timers();
+  Status start_with_file();
+  Status start_with_cluster();
+  void follow_file();
+  void follow_cluster();
+  Status advance();  // as far in the start as is known enough
+  bool node_is_awaited();
+  Status start_services();
+  Status check_node();
+  void start_servers();
+  void follow_configuration();
+  void observe();
+  void tell(const snapshot::Diagnostics& diagnostics);
+  void clear_stale_flows();
+  void publish();
+  void publish_health_ports();
+  void look_at_addresses();
+  void post_failures();
+  void stop(const Error& error);
   int milliseconds_to_next_timer() const;
-  void report(std::string_view message, const apply::Applied& applied) const;
-  void retry_later(const Error& error);
-  apply::Desired desired() const;
 
-  const config::CommandLine& settings_;
-  const log::Log& log_;
+  config::CommandLine settings_;
+  const Reparse reparse_;
+  log::Log& log_;
+  serve::ProxyMetrics metrics_;
+  serve::Health health_;
   snapshot::StringPool pool_;
-  source::SnapshotFile file_;
   snapshot::Snapshot snapshot_;
-  ruleset::Tracker tracker_;
-  std::unique_ptr<apply::Transport> transport_;
-  std::optional<apply::Engine> engine_;
-  std::optional<apply::Monitor> monitor_;
-  std::set<std::string> told_;  // of the input, at the last reading: each thing is said once
-  std::optional<Clock::time_point> repair_at_;   // somebody touched the table
-  Clock::time_point repaired_at_{};
-  std::optional<Clock::time_point> collect_at_;  // chains that nothing points at any more go
-  std::optional<Clock::time_point> retry_at_;    // after a failure
-  Clock::duration retry_interval_{};
-  std::chrono::nanoseconds compile_time_{};
-  std::size_t rejected_ = 0;  // elements, by the last comparison
-  bool withheld_ = false;     // the ruleset is not the golden one: the kernel keeps what it has
+  Proxier proxier_;
+  ServiceFacts facts_;
+  std::unique_ptr<source::SnapshotFile> file_;
+  std::unique_ptr<source::ApiServer> cluster_;
+  source::FileWatch configuration_;
+  log::Repetition repetition_;
+
+  Phase phase_ = Phase::waiting_for_node;
+  const Clock::time_point started_ = Clock::now();
+  const std::chrono::system_clock::time_point started_wall_ = std::chrono::system_clock::now();
+  bool node_missing_told_ = false;
+  std::optional<Clock::time_point> timer_;  // of the phase, or of addresses to be looked at
+  std::optional<int> exit_status_;
+
+  // Seen of the source since the last sync.
+  std::vector<source::ChangeTrigger> triggers_;
+  std::uint64_t service_changes_ = 0, slice_changes_ = 0;
+
+  service::NodePortAddresses published_addresses_;
+  std::mutex failures_mutex_;
+  std::vector<serve::HealthPortFailure> failures_;  // from the thread that serves
+  std::optional<serve::Servers> servers_;           // last, so that its thread ends first
 };
 
 }  // namespace kproxy

@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <exception>
 #include <optional>
 #include <utility>
 
 #include "compiler/options/duration.h"
+#include "compiler/options/fields.h"
+#include "compiler/options/number.h"
 #include "compiler/options/settings.h"
 
 namespace kproxy::options {
@@ -19,88 +20,9 @@ namespace {
 constexpr std::string_view kKind = "KubeProxyConfiguration";
 constexpr std::string_view kApiVersion = "kubeproxy.config.k8s.io/v1alpha1";
 
-enum class Type { text, boolean, integer, number, duration, quantity, texts, booleans, any };
-
-struct Field {
-  std::string_view path;
-  Type type;
-};
-
-// v1alpha1, whole: what is not here is unknown. An object is what others' paths begin with.
-constexpr Field kFields[] = {
-    {"apiVersion", Type::text},
-    {"bindAddress", Type::text},
-    {"bindAddressHardFail", Type::boolean},
-    {"clientConnection.acceptContentTypes", Type::text},
-    {"clientConnection.burst", Type::integer},
-    {"clientConnection.contentType", Type::text},
-    {"clientConnection.kubeconfig", Type::text},
-    {"clientConnection.qps", Type::number},
-    {"clusterCIDR", Type::text},
-    {"configSyncPeriod", Type::duration},
-    {"conntrack.maxPerCore", Type::integer},
-    {"conntrack.min", Type::integer},
-    {"conntrack.tcpBeLiberal", Type::boolean},
-    {"conntrack.tcpCloseWaitTimeout", Type::duration},
-    {"conntrack.tcpEstablishedTimeout", Type::duration},
-    {"conntrack.udpStreamTimeout", Type::duration},
-    {"conntrack.udpTimeout", Type::duration},
-    {"detectLocal.bridgeInterface", Type::text},
-    {"detectLocal.interfaceNamePrefix", Type::text},
-    {"detectLocalMode", Type::text},
-    {"enableProfiling", Type::boolean},
-    {"featureGates", Type::booleans},
-    {"healthzBindAddress", Type::text},
-    {"hostnameOverride", Type::text},
-    {"iptables.localhostNodePorts", Type::boolean},
-    {"iptables.masqueradeAll", Type::boolean},
-    {"iptables.masqueradeBit", Type::integer},
-    {"iptables.minSyncPeriod", Type::duration},
-    {"iptables.syncPeriod", Type::duration},
-    {"ipvs.excludeCIDRs", Type::texts},
-    {"ipvs.minSyncPeriod", Type::duration},
-    {"ipvs.scheduler", Type::text},
-    {"ipvs.strictARP", Type::boolean},
-    {"ipvs.syncPeriod", Type::duration},
-    {"ipvs.tcpFinTimeout", Type::duration},
-    {"ipvs.tcpTimeout", Type::duration},
-    {"ipvs.udpTimeout", Type::duration},
-    {"kind", Type::text},
-    {"logging.flushFrequency", Type::quantity},
-    {"logging.format", Type::text},
-    {"logging.options.json.infoBufferSize", Type::quantity},
-    {"logging.options.json.splitStream", Type::boolean},
-    {"logging.options.text.infoBufferSize", Type::quantity},
-    {"logging.options.text.splitStream", Type::boolean},
-    {"logging.verbosity", Type::integer},
-    {"logging.vmodule", Type::any},
-    {"metricsBindAddress", Type::text},
-    {"mode", Type::text},
-    {"nftables.masqueradeAll", Type::boolean},
-    {"nftables.masqueradeBit", Type::integer},
-    {"nftables.minSyncPeriod", Type::duration},
-    {"nftables.syncPeriod", Type::duration},
-    {"nodePortAddresses", Type::texts},
-    {"oomScoreAdj", Type::integer},
-    {"portRange", Type::text},
-    {"showHiddenMetricsForVersion", Type::text},
-    {"windowsRunAsService", Type::boolean},
-    {"winkernel.enableDSR", Type::boolean},
-    {"winkernel.forwardHealthCheckVip", Type::boolean},
-    {"winkernel.networkName", Type::text},
-    {"winkernel.rootHnsEndpointName", Type::text},
-    {"winkernel.sourceVip", Type::text},
-};
-
-const Field* find_field(std::string_view path) {
-  const auto* field = std::find_if(std::begin(kFields), std::end(kFields),
-                                   [path](const Field& known) { return known.path == path; });
-  return field == std::end(kFields) ? nullptr : field;
-}
-
 bool is_object(std::string_view path) {
   const std::string prefix = std::string(path) + '.';
-  return std::any_of(std::begin(kFields), std::end(kFields),
+  return std::any_of(fields().begin(), fields().end(),
                      [&prefix](const Field& known) { return known.path.starts_with(prefix); });
 }
 
@@ -116,29 +38,20 @@ std::optional<bool> as_boolean(const YAML::Node& node) {
   return std::nullopt;
 }
 
-template <typename Number>
-std::optional<Number> parse_number(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  Number number{};
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 std::optional<std::int64_t> as_integer(const YAML::Node& node) {
   if (node.Tag() != "?") return std::nullopt;
-  return parse_number<std::int64_t>(node.Scalar());
+  return parse_integer(node.Scalar());
 }
 
 bool is_number(const YAML::Node& node) {
-  return node.Tag() == "?" && parse_number<double>(node.Scalar()).has_value();
+  return node.Tag() == "?" && parse_number(node.Scalar()).has_value();
 }
 
 bool is_text(const YAML::Node& node) {
   return node.IsScalar() && !as_boolean(node) && !is_number(node);
 }
 
-// Walks one document along kFields.
+// Walks one document along the table of fields.
 class Reader {
  public:
   Reader(std::string_view input, Configuration& result) : input_(input), result_(result) {}
@@ -146,31 +59,35 @@ class Reader {
   void read(const YAML::Node& document) {
     if (!is_ours(document)) return;
     read_object(document, {});
-    const Where where = [this](std::string_view field) { return place(field); };
-    const Options options = check(settings(), where, result_.errors, result_.warnings);
-    result_.mode = text("mode");
+    result_.where = [input = std::string(input_), lines = lines_](std::string_view field) {
+      return place(input, lines, field);
+    };
+    const Options options = check(settings_of(result_.fields), result_.where, result_.errors);
+    result_.mode = text_of(result_.fields, "mode");
     if (result_.errors.empty()) result_.options = options;
   }
 
  private:
+  using Lines = std::map<std::string, int, std::less<>>;
+
   // "config.yaml:7: KubeProxyConfiguration.clusterCIDR".
-  std::string place(std::string_view path) const {
+  static std::string place(std::string_view input, const Lines& lines, std::string_view path) {
     // An entry of a list or map stands where its field does, as far as lines are concerned.
     std::string_view known = path.substr(0, path.find('['));
     if (known.starts_with("featureGates.")) known = "featureGates";
-    const auto line = lines_.find(known);
-    std::string text(input_);
-    if (line != lines_.end()) text += ':' + std::to_string(line->second);
+    const auto line = lines.find(known);
+    std::string text(input);
+    if (line != lines.end()) text += ':' + std::to_string(line->second);
     text.append(": ").append(kKind);
     if (!path.empty()) text.append(".").append(path);
     return text;
   }
 
   void error(std::string_view path, std::string what, std::string hint = {}) {
-    result_.errors.push_back({place(path), std::move(what), std::move(hint)});
+    result_.errors.push_back({place(input_, lines_, path), std::move(what), std::move(hint)});
   }
   void warning(std::string_view path, std::string what, std::string hint = {}) {
-    result_.warnings.push_back({place(path), std::move(what), std::move(hint)});
+    result_.warnings.push_back({place(input_, lines_, path), std::move(what), std::move(hint)});
   }
 
   bool is_ours(const YAML::Node& document) {
@@ -228,29 +145,29 @@ class Reader {
       error(field.path, "is " + describe(node) + ", not " + std::string(wanted));
     };
     switch (field.type) {
-      case Type::text:
+      case FieldType::text:
         return is_text(node) ? keep({node.Scalar()}) : wrong("a string");
-      case Type::boolean: {
+      case FieldType::boolean: {
         const auto value = node.IsScalar() ? as_boolean(node) : std::nullopt;
         return value ? keep({*value ? "true" : "false"}) : wrong("true or false");
       }
-      case Type::integer:
+      case FieldType::integer:
         return node.IsScalar() && as_integer(node) ? keep({node.Scalar()}) : wrong("an integer");
-      case Type::number:
+      case FieldType::number:
         return node.IsScalar() && is_number(node) ? keep({node.Scalar()}) : wrong("a number");
-      case Type::duration:
+      case FieldType::duration:
         return is_text(node) && parse_duration(node.Scalar())
                    ? keep({node.Scalar()})
                    : wrong("a duration like 30s or \"0\"");
-      case Type::quantity:
+      case FieldType::quantity:
         return node.IsScalar() && !as_boolean(node) ? keep({node.Scalar()})
                                                     : wrong("a string or a number");
-      case Type::texts:
+      case FieldType::texts:
         return read_texts(field, node);
-      case Type::booleans:
+      case FieldType::booleans:
         return read_booleans(field, node);
-      case Type::any:
-        return;
+      case FieldType::modules:
+        return read_modules(field, node);
     }
   }
 
@@ -284,6 +201,22 @@ class Reader {
     result_.fields[std::string(field.path)] = std::move(texts);
   }
 
+  void read_modules(const Field& field, const YAML::Node& node) {
+    if (!node.IsSequence()) return error(field.path, "is " + describe(node) + ", not a list");
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < node.size(); ++i) {
+      const YAML::Node pattern = node[i].IsMap() ? node[i]["filePattern"] : YAML::Node();
+      const YAML::Node verbosity = node[i].IsMap() ? node[i]["verbosity"] : YAML::Node();
+      if (pattern && is_text(pattern) && verbosity && verbosity.IsScalar() && as_integer(verbosity))
+        texts.push_back(pattern.Scalar() + '=' + verbosity.Scalar());
+      else
+        error(std::string(field.path) + '[' + std::to_string(i) + ']',
+              "is not an object with a filePattern and a verbosity",
+              "like {filePattern: daemon, verbosity: 4}");
+    }
+    result_.fields[std::string(field.path)] = std::move(texts);
+  }
+
   static std::string describe(const YAML::Node& node) {
     if (node.IsMap()) return "an object";
     if (node.IsSequence()) return "a list";
@@ -291,36 +224,9 @@ class Reader {
     return is_text(node) ? '"' + node.Scalar() + '"' : node.Scalar();
   }
 
-  std::string text(std::string_view path) const {
-    const auto found = result_.fields.find(std::string(path));
-    return found == result_.fields.end() || found->second.empty() ? "" : found->second.front();
-  }
-
-  Settings settings() const {
-    Settings settings;
-    settings.mode = text("mode");
-    settings.hostname_override = text("hostnameOverride");
-    settings.bind_address = text("bindAddress");
-    settings.detect_local_mode = text("detectLocalMode");
-    settings.cluster_cidr = text("clusterCIDR");
-    settings.bridge_interface = text("detectLocal.bridgeInterface");
-    settings.interface_name_prefix = text("detectLocal.interfaceNamePrefix");
-    settings.masquerade_all = text("nftables.masqueradeAll") == "true";
-    settings.masquerade_bit = parse_number<std::int64_t>(text("nftables.masqueradeBit"));
-    if (const auto list = result_.fields.find("nodePortAddresses"); list != result_.fields.end())
-      settings.node_port_addresses = list->second;
-    if (const auto gates = result_.fields.find("featureGates"); gates != result_.fields.end()) {
-      for (const std::string& gate : gates->second) {
-        const std::size_t equals = gate.rfind('=');
-        settings.feature_gates[gate.substr(0, equals)] = gate.substr(equals) == "=true";
-      }
-    }
-    return settings;
-  }
-
   std::string_view input_;
   Configuration& result_;
-  std::map<std::string, int, std::less<>> lines_;
+  Lines lines_;
 };
 
 }  // namespace

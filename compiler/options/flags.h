@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "compiler/options/configuration.h"
+#include "compiler/options/field_flags.h"
 #include "compiler/types/error.h"
 
 namespace CLI {
@@ -28,29 +29,20 @@ class Flags {
   Flags(const Flags&) = delete;
   Flags& operator=(const Flags&) = delete;
 
-  // Errors of all kinds are in the Configuration, so that they can be reported together.
+  // Errors of all kinds are in the Configuration, so that they can be reported together. Its
+  // where() refers to this.
   Configuration configuration(const ReadText& read_text) const;
 
   // Empty: no --config was given.
   const std::string& config_file() const { return config_; }
+  const FieldFlags& fields() const { return fields_; }
 
  private:
   Configuration from_flags() const;
   void override_node(Configuration& configuration) const;
 
   std::string config_;
-  std::string node_;
-  std::string proxy_mode_;
-  std::string bind_address_;
-  std::string detect_local_mode_;
-  std::string cluster_cidr_;
-  std::string bridge_interface_;
-  std::string interface_name_prefix_;
-  bool masquerade_all_ = false;
-  std::string masquerade_bit_;
-  std::string iptables_masquerade_bit_;
-  std::vector<std::string> node_port_addresses_;
-  std::vector<std::string> feature_gates_;
+  FieldFlags fields_;
 };
 
 // A command line in the spelling that the App reads: `_` in a flag's name becomes `-`, and

@@ -6,6 +6,9 @@
 #include <set>
 #include <utility>
 
+#include "compiler/options/gates.h"
+#include "compiler/options/number.h"
+
 namespace kproxy::options {
 namespace {
 
@@ -21,31 +24,6 @@ constexpr std::array<std::pair<std::string_view, DetectLocalMode>, 4> kDetectLoc
     {"InterfaceNamePrefix", DetectLocalMode::interface_name_prefix},
 }};
 
-struct Gate {
-  std::string_view name;
-  bool locked;  // always on
-};
-constexpr Gate kGates[] = {
-    {"AllAlpha", false},
-    {"AllBeta", false},
-    {"AllowServiceExternalIPs", false},
-    {"ComponentFlagz", false},
-    {"ComponentStatusz", false},
-    {"ContextualLogging", false},
-    {"LoggingAlphaOptions", false},
-    {"LoggingBetaOptions", false},
-    {"MultiCIDRServiceAllocator", true},
-    {"NFTablesProxyMode", true},
-    {"NativeHistograms", false},
-    {"PreferSameTrafficDistribution", true},
-};
-
-const Gate* find_gate(std::string_view name) {
-  for (const Gate& gate : kGates)
-    if (gate.name == name) return &gate;
-  return nullptr;
-}
-
 std::string_view trim(std::string_view text) {
   const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -60,8 +38,8 @@ std::string quoted(std::string_view text) {
 // One check a member function; each knows its field's name and its default.
 class Checker {
  public:
-  Checker(const Settings& settings, const Where& where, Errors& errors, Errors& warnings)
-      : settings_(settings), where_(where), errors_(errors), warnings_(warnings) {}
+  Checker(const Settings& settings, const Where& where, Errors& errors)
+      : settings_(settings), where_(where), errors_(errors) {}
 
   Options check() {
     mode();
@@ -69,7 +47,7 @@ class Checker {
     bind_address();
     detect_local();
     options_.masquerade_all = settings_.masquerade_all;
-    masquerade_bit();
+    masquerade_bits();
     node_port_addresses();
     feature_gates();
     return std::move(options_);
@@ -169,14 +147,17 @@ class Checker {
     }
   }
 
-  void masquerade_bit() {
-    if (!settings_.masquerade_bit) return;
-    const std::int64_t bit = *settings_.masquerade_bit;
-    if (bit < 0 || bit > 31) {
-      error("nftables.masqueradeBit", "is " + std::to_string(bit) + ", not within 0..31");
-      return;
-    }
-    options_.masquerade_bit = static_cast<unsigned>(bit);
+  void masquerade_bits() {
+    if (const auto bit = checked_bit("nftables.masqueradeBit", settings_.masquerade_bit))
+      options_.masquerade_bit = *bit;
+    checked_bit("iptables.masqueradeBit", settings_.iptables_masquerade_bit);
+  }
+
+  std::optional<unsigned> checked_bit(std::string_view field, std::optional<std::int64_t> bit) {
+    if (!bit) return std::nullopt;
+    if (*bit >= 0 && *bit <= 31) return static_cast<unsigned>(*bit);
+    error(field, "is " + std::to_string(*bit) + ", not within 0..31");
+    return std::nullopt;
   }
 
   void node_port_addresses() {
@@ -196,30 +177,50 @@ class Checker {
   }
 
   void feature_gates() {
-    for (const auto& [name, on] : settings_.feature_gates) {
-      const Gate* gate = find_gate(name);
-      const std::string field = "featureGates." + name;
-      if (gate == nullptr) {
-        warnings_.push_back({where_(field), "is a gate without effect here", {}});
-      } else if (gate->locked && !on) {
-        error(field, "is false, but this feature cannot be switched off", "leave it out");
-      } else if (name == "AllowServiceExternalIPs") {
-        options_.allow_service_external_ips = on;
-      }
-    }
+    const Gates gates = judge_gates(settings_.feature_gates, where_, errors_);
+    options_.allow_service_external_ips = gates.find("AllowServiceExternalIPs")->second.on;
   }
 
   const Settings& settings_;
   const Where& where_;
   Errors& errors_;
-  Errors& warnings_;
   Options options_;
 };
 
 }  // namespace
 
-Options check(const Settings& settings, const Where& where, Errors& errors, Errors& warnings) {
-  return Checker(settings, where, errors, warnings).check();
+Settings settings_of(const Values& values) {
+  const auto text = [&values](std::string_view path) { return text_of(values, path); };
+  const auto integer = [&values](std::string_view path) -> std::optional<std::int64_t> {
+    const std::string& digits = text_of(values, path);
+    if (digits.empty()) return std::nullopt;
+    return parse_integer(digits);
+  };
+  const auto list = [&values](std::string_view path) {
+    const auto found = values.find(path);
+    return found == values.end() ? std::vector<std::string>() : found->second;
+  };
+  Settings settings;
+  settings.mode = text("mode");
+  settings.hostname_override = text("hostnameOverride");
+  settings.bind_address = text("bindAddress");
+  settings.detect_local_mode = text("detectLocalMode");
+  settings.cluster_cidr = text("clusterCIDR");
+  settings.bridge_interface = text("detectLocal.bridgeInterface");
+  settings.interface_name_prefix = text("detectLocal.interfaceNamePrefix");
+  settings.masquerade_all = text("nftables.masqueradeAll") == "true";
+  settings.masquerade_bit = integer("nftables.masqueradeBit");
+  settings.iptables_masquerade_bit = integer("iptables.masqueradeBit");
+  settings.node_port_addresses = list("nodePortAddresses");
+  for (const std::string& gate : list("featureGates")) {
+    const std::size_t equals = gate.rfind('=');
+    settings.feature_gates[gate.substr(0, equals)] = gate.substr(equals) == "=true";
+  }
+  return settings;
+}
+
+Options check(const Settings& settings, const Where& where, Errors& errors) {
+  return Checker(settings, where, errors).check();
 }
 
 void require_nftables_mode(const std::string& mode, const Where& where, Errors& errors) {

@@ -4,13 +4,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "compiler/options/fields.h"
 #include "compiler/options/options.h"
 #include "compiler/types/error.h"
 
@@ -27,18 +27,18 @@ struct Settings {
   std::string interface_name_prefix;
   bool masquerade_all = false;
   std::optional<std::int64_t> masquerade_bit;
+  std::optional<std::int64_t> iptables_masquerade_bit;  // without effect, but judged
   std::vector<std::string> node_port_addresses;
   std::map<std::string, bool> feature_gates;
 };
 
-// Where a field stands, for Error::where: given "nftables.masqueradeBit", its path below
-// KubeProxyConfiguration, says for instance "config.yaml:7: KubeProxyConfiguration.nftables...".
-using Where = std::function<std::string(std::string_view field)>;
+// The settings among the values, which are right in type.
+Settings settings_of(const Values& values);
 
 // The options that the settings mean. All that is wrong is added to `errors`; then the options
 // must not be used. clusterCIDR and detectLocal count in the modes that read them and are not
 // looked at in the others.
-Options check(const Settings& settings, const Where& where, Errors& errors, Errors& warnings);
+Options check(const Settings& settings, const Where& where, Errors& errors);
 
 // Adds an Error for a mode other than nftables or none. Apart from check(), because a known mode
 // of another proxy is a sound configuration that this one cannot serve.

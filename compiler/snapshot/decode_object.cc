@@ -71,25 +71,29 @@ std::string_view known_kind(std::string_view api_version, std::string_view kind)
   return known->kind;
 }
 
-std::optional<Object> decode_object(Value object, Subject& subject, StringPool& pool) {
+void decode_name(Value object, Subject& subject, FieldReader& reader) {
   const KnownKind* known = find_kind(subject.kind);
-  if (known == nullptr) return std::nullopt;
-  FieldReader reader(subject);
   const Value metadata = reader.object(object, "metadata");
   if (!metadata.is_given()) reader.wrong(object, "metadata", "is missing");
   ObjectName& name = subject.name;
   if (known->namespaced) name.ns = reader.required_name(metadata, "namespace", kLongestLabel);
   name.name = reader.required_name(metadata, "name", known->longest_name);
+}
+
+std::optional<Object> decode_object(Value object, Subject& subject, StringPool& pool) {
+  FieldReader reader(subject);
+  decode_name(object, subject, reader);
   if (reader.failed()) return std::nullopt;
+  const ObjectName& name = subject.name;
 
   const auto done = [&reader](auto decoded) -> std::optional<Object> {
     if (reader.failed()) return std::nullopt;
     return Object(std::move(decoded));
   };
-  if (known->kind == "Service") return done(decode_service(object, name, reader));
-  if (known->kind == "EndpointSlice")
+  if (subject.kind == "Service") return done(decode_service(object, name, reader));
+  if (subject.kind == "EndpointSlice")
     return done(decode_endpoint_slice(object, name, subject, reader, pool));
-  if (known->kind == "Node") return done(decode_node(object, name, reader));
+  if (subject.kind == "Node") return done(decode_node(object, name, reader));
   return done(decode_service_cidr(object, name, reader));
 }
 
@@ -111,17 +115,19 @@ std::vector<Cidr> decode_cidrs(Value list, FieldReader& reader) {
   return cidrs;
 }
 
-std::optional<std::int64_t> parse_time(std::string_view text) {
+std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t* nanoseconds) {
   int year, month, day, hour, minute, second;
   if (!take_field(text, '\0', 4, 0, 9999, year) || !take_field(text, '-', 2, 1, 12, month) ||
       !take_field(text, '-', 2, 1, 31, day) || !(take(text, 'T') || take(text, 't')) ||
       !take_field(text, '\0', 2, 0, 23, hour) || !take_field(text, ':', 2, 0, 59, minute) ||
       !take_field(text, ':', 2, 0, 60, second))
     return std::nullopt;
+  std::int64_t fraction = 0;  // nanoseconds
   if (take(text, '.')) {
-    if (!take_number(text, 1)) return std::nullopt;
-    while (take_number(text, 1)) {
-    }
+    auto digit = take_number(text, 1);
+    if (!digit) return std::nullopt;
+    for (std::int64_t unit = 100'000'000; digit; digit = take_number(text, 1), unit /= 10)
+      fraction += *digit * unit;
   }
   int offset = 0;  // minutes east of Greenwich
   if (!take(text, 'Z') && !take(text, 'z')) {
@@ -133,6 +139,7 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
     offset = (west ? -1 : 1) * (hours * 60 + minutes);
   }
   if (!text.empty()) return std::nullopt;
+  if (nanoseconds != nullptr) *nanoseconds = fraction;
   return ((days(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 + second;
 }
 

@@ -11,6 +11,9 @@ namespace kproxy::snapshot {
 // "ServiceCIDR"; empty if none. An empty apiVersion fits all.
 std::string_view known_kind(std::string_view api_version, std::string_view kind);
 
+// Fills in subject.name, of subject.kind, one of the known. The reader has failed otherwise.
+void decode_name(Value object, Subject& subject, FieldReader& reader);
+
 // The object of subject.kind, one of the known. Nothing, and an error in the report, if it is
 // malformed. Fills in subject.name.
 std::optional<Object> decode_object(Value object, Subject& subject, StringPool& pool);
@@ -24,7 +27,8 @@ ServiceCidr decode_service_cidr(Value object, ObjectName name, FieldReader& read
 
 // The prefixes in a list; what is none is left out with a warning. Blanks around one do not count.
 std::vector<Cidr> decode_cidrs(Value list, FieldReader& reader);
-// Unix seconds of an RFC 3339 time. Leap seconds count as the second after them.
-std::optional<std::int64_t> parse_time(std::string_view text);
+// Unix seconds of an RFC 3339 time, and what is beyond them where it is asked for. Leap seconds count
+// as the second after them.
+std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t* nanoseconds = nullptr);
 
 }  // namespace kproxy::snapshot

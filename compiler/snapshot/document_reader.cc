@@ -23,8 +23,13 @@ namespace {
 // Receives RapidJSON's events and adds those to a tree that belong to fields that are read.
 class TreeBuilder {
  public:
-  TreeBuilder(ByteStream& stream, Document& document, const DocumentReader::OnItem& on_item)
-      : stream_(stream), document_(document), on_item_(on_item), tree_(&document.tree) {
+  TreeBuilder(const Field& fields, ByteStream& stream, Document& document,
+              const DocumentReader::OnItem& on_item)
+      : fields_(fields),
+        stream_(stream),
+        document_(document),
+        on_item_(on_item),
+        tree_(&document.tree) {
     document_.tree.clear();
     document_.has_items = false;
     stream_.limit(DocumentReader::kLargestObject);
@@ -72,7 +77,7 @@ class TreeBuilder {
   // The table for the value that begins; null if it is not read.
   const Field* value_fields() const {
     if (skipped_ > 0) return nullptr;
-    if (open_.empty()) return &kObjectFields;  // the document or an item
+    if (open_.empty()) return &fields_;  // the document or an item
     return in_array() ? open_.back().fields : field_;
   }
 
@@ -119,7 +124,7 @@ class TreeBuilder {
     } else if (open_.empty()) {  // the end of `items`
       in_items_ = false;
       tree_ = &document_.tree;
-      open_.push_back({&kObjectFields, Kind::object});
+      open_.push_back({&fields_, Kind::object});
     } else {
       close();
       if (open_.empty() && in_items_) finish_item();
@@ -144,6 +149,7 @@ class TreeBuilder {
     return false;
   }
 
+  const Field& fields_;
   ByteStream& stream_;
   Document& document_;
   const DocumentReader::OnItem& on_item_;
@@ -167,7 +173,7 @@ Result<bool> DocumentReader::next(Document& document, const OnItem& on_item) {
   // Numbers stay text: none is too large and none is rounded.
   constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseStopWhenDoneFlag |
                               rapidjson::kParseNumbersAsStringsFlag;
-  TreeBuilder builder(stream_, document, on_item);
+  TreeBuilder builder(*fields_, stream_, document, on_item);
   rapidjson::Reader reader;
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream_, builder);
   if (!result.IsError()) return true;

@@ -26,8 +26,9 @@ class DocumentReader {
   // The largest text of one object. The API server stores none above 1.5 MB.
   static constexpr std::size_t kLargestObject = 16 * 1024 * 1024;
 
-  // `input` names the source in errors.
-  DocumentReader(std::string_view input, const ReadBytes& read) : input_(input), stream_(read) {}
+  // `input` names the source in errors. `fields`: what is read of a document, or of an item.
+  DocumentReader(std::string_view input, const ReadBytes& read, const Field& fields = kObjectFields)
+      : input_(input), fields_(&fields), stream_(read) {}
 
   // Reads the next document into `document`; false at the end of the input, an Error if the text is
   // no JSON or the document no object.
@@ -37,6 +38,7 @@ class DocumentReader {
   Error broken(std::string what) const;
 
   std::string_view input_;
+  const Field* fields_;
   ByteStream stream_;
 };
 

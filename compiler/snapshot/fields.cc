@@ -1,4 +1,4 @@
-// The fields a Service proxy reads. What is not named here never enters a tree: managedFields,
+// The fields a Service proxy reads. What is not named here never enters a tree: managedFields, most
 // annotations, selectors, owner references, conditions of Nodes, images and the like.
 #include "compiler/snapshot/tree.h"
 
@@ -11,12 +11,19 @@ constexpr Field kLabels[] = {
     Field("service.kubernetes.io/service-proxy-name"),
     Field("topology.kubernetes.io/zone"),
 };
+constexpr Field kAnnotations[] = {
+    Field("endpoints.kubernetes.io/last-change-trigger-time"),
+    Field("k8s.io/initial-events-end"),
+};
 constexpr Field kMetadata[] = {
     Field("name"),
     Field("namespace"),
     Field("creationTimestamp"),
     Field("deletionTimestamp"),
     Field("labels", kLabels),
+    Field("annotations", kAnnotations),
+    Field("resourceVersion"),
+    Field("continue"),  // of a list
 };
 
 constexpr Field kServicePorts[] = {
@@ -68,6 +75,9 @@ constexpr Field kEndpoints[] = {
     Field("hints", kHints),
 };
 
+constexpr Field kCauses[] = {Field("reason")};
+constexpr Field kDetails[] = {Field("causes", kCauses), Field("retryAfterSeconds")};
+
 constexpr Field kObject[] = {
     Field("apiVersion"),
     Field("kind"),
@@ -78,10 +88,18 @@ constexpr Field kObject[] = {
     Field("addressType"),
     Field("ports", kSlicePorts),
     Field("endpoints", kEndpoints),
+    // Status
+    Field("code"),
+    Field("reason"),
+    Field("message"),
+    Field("details", kDetails),
 };
+
+constexpr Field kEvent[] = {Field("type"), Field("object", kObject)};
 
 }  // namespace
 
 constexpr Field kObjectFields("", kObject);
+constexpr Field kEventFields("", kEvent);
 
 }  // namespace kproxy::snapshot

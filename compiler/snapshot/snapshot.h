@@ -55,6 +55,7 @@ class Snapshot {
   // Makes the snapshot hold exactly these objects: all lists in one.
   void replace(std::vector<Object> objects);
 
+  bool has_changes() const { return !changed_.empty() || !changes_.empty(); }
   Changes take_changes();
 
   const Services& services() const { return services_; }

@@ -33,8 +33,9 @@ struct Field {
   }
 };
 
-// All that is read of any Kubernetes object.
+// All that is read of any Kubernetes object, and of an event of a watch.
 extern const Field kObjectFields;
+extern const Field kEventFields;
 
 enum class Kind : std::uint8_t { absent, null, boolean, number, string, array, object };
 

@@ -1,6 +1,5 @@
 #include "runtime/apply/netlink_socket.h"
 
-#include <linux/netlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,11 +19,13 @@ bool set_option(int fd, int level, int option, int value) {
 
 }  // namespace
 
-Result<std::unique_ptr<NetlinkSocket>> NetlinkSocket::open() {
-  std::unique_ptr<NetlinkSocket> socket(new NetlinkSocket);
+Result<std::unique_ptr<NetlinkSocket>> NetlinkSocket::open(int protocol) {
+  std::unique_ptr<NetlinkSocket> socket(new NetlinkSocket(protocol));
   if (const int error = socket->reopen(); error != 0)
-    return Error{"netlink", std::string("cannot open a netfilter socket: ") + std::strerror(error),
-                 error == EPROTONOSUPPORT ? "the kernel needs CONFIG_NETFILTER_NETLINK" : ""};
+    return Error{"netlink", std::string("cannot open a socket: ") + std::strerror(error),
+                 error == EPROTONOSUPPORT && protocol == NETLINK_NETFILTER
+                     ? "the kernel needs CONFIG_NETFILTER_NETLINK"
+                     : ""};
   return socket;
 }
 
@@ -35,7 +36,7 @@ NetlinkSocket::~NetlinkSocket() {
 int NetlinkSocket::reopen() {
   if (fd_ >= 0) close(fd_);
   send_limit_ = 0;
-  fd_ = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
+  fd_ = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol_);
   if (fd_ < 0) return errno;
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;

@@ -6,6 +6,7 @@
 // has said all it will. Tests put another Transport in between, to lose and to garble.
 #pragma once
 
+#include <linux/netlink.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -41,8 +42,9 @@ class Transport {
 // A netlink socket of the network namespace the calling thread is in.
 class NetlinkSocket : public Transport {
  public:
-  // Fails without nf_tables in the kernel's netlink or without the right to open such sockets.
-  static Result<std::unique_ptr<NetlinkSocket>> open();
+  // Of a netlink family, by default netfilter's. Fails where the kernel does not have it, or without
+  // the right to open such sockets.
+  static Result<std::unique_ptr<NetlinkSocket>> open(int protocol = NETLINK_NETFILTER);
   ~NetlinkSocket() override;
   NetlinkSocket(const NetlinkSocket&) = delete;
   NetlinkSocket& operator=(const NetlinkSocket&) = delete;
@@ -57,8 +59,9 @@ class NetlinkSocket : public Transport {
   int file_descriptor() const { return fd_; }
 
  private:
-  NetlinkSocket() = default;
+  explicit NetlinkSocket(int protocol) : protocol_(protocol) {}
 
+  int protocol_;
   int fd_ = -1;
   std::uint32_t port_id_ = 0;
   std::size_t send_limit_ = 0;

@@ -15,4 +15,11 @@ Result<std::string> read_text(const std::string& path) {
   return std::move(text).str();
 }
 
+Status write_text(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  if (file) file << text << std::flush;
+  if (!file) return Error{path, std::string("cannot be written: ") + std::strerror(errno), ""};
+  return ok_status();
+}
+
 }  // namespace kproxy::config

@@ -9,4 +9,7 @@ namespace kproxy::config {
 
 Result<std::string> read_text(const std::string& path);
 
+// In place, so that what is not a plain file (/dev/stdout) can be written as well.
+Status write_text(const std::string& path, const std::string& text);
+
 }  // namespace kproxy::config

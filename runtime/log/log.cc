@@ -4,15 +4,42 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace kproxy::log {
 namespace {
 
-// As Go's %q writes it, for the characters that occur: a line stays a line.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
+struct Line {
+  char severity;
+  int level;  // of information; warnings and errors have none
+  std::string_view message;
+  Fields fields;
+  const Error* error;
+  Place where;
+};
+
+// How many bytes of UTF-8 the text begins with, 1 to 4; 0 where they are none.
+std::size_t utf8_size(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const std::size_t size = byte(0) < 0x80             ? 1
+                           : (byte(0) & 0xe0) == 0xc0 ? 2
+                           : (byte(0) & 0xf0) == 0xe0 ? 3
+                           : (byte(0) & 0xf8) == 0xf0 ? 4
+                                                      : 0;
+  if (size > text.size()) return 0;
+  for (std::size_t i = 1; i < size; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  return size;
+}
+
+// As Go's %q writes it, for the characters that occur, or, with another escape for control
+// characters, as JSON does: a line stays a line.
+void append_quoted(std::string& out, std::string_view text, const char* escape_format) {
+  out += '"';
+  while (!text.empty()) {
+    const char c = text.front();
+    const std::size_t size = utf8_size(text);
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
@@ -20,64 +47,112 @@ std::string quoted(std::string_view text) {
       out += "\\n";
     } else if (c == '\t') {
       out += "\\t";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+    } else if (size == 0 || static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       char escape[8];
-      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(c));
+      std::snprintf(escape, sizeof escape, escape_format, static_cast<unsigned char>(c));
       out += escape;
     } else {
-      out += c;
+      out += text.substr(0, size);
     }
+    text.remove_prefix(std::max<std::size_t>(size, 1));
   }
-  return out + "\"";
+  out += '"';
 }
 
-std::string_view base_name(std::string_view path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+constexpr const char* kGoEscape = "\\x%02x";
+constexpr const char* kJsonEscape = "\\u%04x";
+
+// The last `parts` parts of a path.
+std::string_view tail(std::string_view path, int parts) {
+  std::size_t at = path.size();
+  while (parts-- > 0 && at != std::string_view::npos && at > 0) at = path.rfind('/', at - 1);
+  return at == std::string_view::npos || at == 0 ? path : path.substr(at + 1);
 }
 
-}  // namespace
-
-Field::Field(std::string_view key, std::string_view value)
-    : text(std::string(key) + "=" + quoted(value)) {}
-
-Field::Field(std::string_view key, long long value)
-    : text(std::string(key) + "=" + std::to_string(value)) {}
-
-Field::Field(std::string_view key, double value) : text(std::string(key) + "=") {
-  char number[32];
-  std::snprintf(number, sizeof number, "%.3f", value);
-  text += number;
-}
-
-void Log::info(int level, std::string_view message, Fields fields, Place where) const {
-  if (level <= verbosity_) write('I', message, fields, where);
-}
-
-void Log::warning(std::string_view message, Fields fields, Place where) const {
-  write('W', message, fields, where);
-}
-
-void Log::error(std::string_view message, const Error& error, Place where) const {
-  write('E', message, {{"err", error.message()}}, where);
-}
-
-void Log::write(char severity, std::string_view message, Fields fields, Place where) const {
+std::string text_line(const Line& line) {
   timeval now{};
   gettimeofday(&now, nullptr);
   tm local{};
   localtime_r(&now.tv_sec, &local);
   char head[64];
-  std::snprintf(head, sizeof head, "%c%02d%02d %02d:%02d:%02d.%06ld %7d ", severity,
+  std::snprintf(head, sizeof head, "%c%02d%02d %02d:%02d:%02d.%06ld %7d ", line.severity,
                 local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
                 static_cast<long>(now.tv_usec), static_cast<int>(getpid()));
-  std::string line = head;
-  line += base_name(where.file);
-  line += ':' + std::to_string(where.line) + "] " + quoted(message);
-  for (const Field& field : fields) line += ' ' + field.text;
-  line += '\n';
+  std::string out = head;
+  out += tail(line.where.file, 1);
+  out += ':' + std::to_string(line.where.line) + "] ";
+  append_quoted(out, line.message, kGoEscape);
+  const auto add = [&out](const Field& field) {
+    out += ' ' + field.key + '=';
+    if (field.is_text)
+      append_quoted(out, field.value, kGoEscape);
+    else
+      out += field.value;
+  };
+  if (line.error != nullptr) add({"err", line.error->message()});
+  for (const Field& field : line.fields) add(field);
+  return out + '\n';
+}
+
+std::string json_line(const Line& line) {
+  timeval now{};
+  gettimeofday(&now, nullptr);
+  char head[64];  // milliseconds, with a fraction
+  std::snprintf(head, sizeof head,
+                "{\"ts\":%lld%03ld.%03ld,\"caller\":", static_cast<long long>(now.tv_sec),
+                static_cast<long>(now.tv_usec / 1000), static_cast<long>(now.tv_usec % 1000));
+  std::string out = head;
+  append_quoted(out, std::string(tail(line.where.file, 2)) + ':' + std::to_string(line.where.line),
+                kJsonEscape);
+  const auto add = [&out](const Field& field) {
+    out += ',';
+    append_quoted(out, field.key, kJsonEscape);
+    out += ':';
+    if (field.is_text)
+      append_quoted(out, field.value, kJsonEscape);
+    else
+      out += field.value;
+  };
+  add({"msg", line.message});
+  if (line.error != nullptr)
+    add({"err", line.error->message()});
+  else
+    add({"v", line.level});
+  for (const Field& field : line.fields) add(field);
+  return out + "}\n";
+}
+
+void write(const Target& target, const Line& line) {
+  const std::string text = target.format == Format::json ? json_line(line) : text_line(line);
+  const int fd = line.severity == 'I' ? target.info : target.errors;
   // A log that cannot be written is no reason to stop serving.
-  [[maybe_unused]] const ssize_t written = ::write(fd_, line.data(), line.size());
+  [[maybe_unused]] const ssize_t written = ::write(fd, text.data(), text.size());
+}
+
+}  // namespace
+
+Field::Field(std::string_view key, std::string_view value)
+    : key(key), value(value), is_text(true) {}
+
+Field::Field(std::string_view key, long long value) : key(key), value(std::to_string(value)) {}
+
+Field::Field(std::string_view key, double value) : key(key) {
+  char number[32];
+  std::snprintf(number, sizeof number, "%.3f", value);
+  this->value = number;
+}
+
+void Log::info(int level, std::string_view message, Fields fields, Place where) const {
+  if (verbosity_.wants(level, where.file))
+    write(target_, {'I', level, message, fields, nullptr, where});
+}
+
+void Log::warning(std::string_view message, Fields fields, Place where) const {
+  write(target_, {'W', 0, message, fields, nullptr, where});
+}
+
+void Log::error(std::string_view message, const Error& error, Fields fields, Place where) const {
+  write(target_, {'E', 0, message, fields, &error, where});
 }
 
 }  // namespace kproxy::log

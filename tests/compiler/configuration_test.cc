@@ -1,10 +1,12 @@
 // Reading a KubeProxyConfiguration (CFG-04, CFG-08..13, CFG-20, CFG-44..46, CFG-50).
 #include "compiler/options/configuration.h"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <functional>
 
 #include "compiler/options/duration.h"
+#include "compiler/options/gates.h"
 
 namespace {
 
@@ -82,6 +84,7 @@ BOOST_AUTO_TEST_CASE(what_a_file_means) {
       {"featureGates: {AllowServiceExternalIPs: false}",
        [](Options& o) { o.allow_service_external_ips = false; }},
       {"featureGates: {NFTablesProxyMode: true, AllAlpha: false}", [](Options&) {}},
+      {"featureGates: {InPlacePodVerticalScaling: false, WatchList: true}", [](Options&) {}},
       // Booleans of YAML 1.1.
       {"nftables: {masqueradeAll: on}", [](Options& o) { o.masquerade_all = true; }},
       // Known and of no effect on the ruleset.
@@ -158,6 +161,15 @@ BOOST_AUTO_TEST_CASE(what_a_file_must_not_say) {
       {"featureGates: {NFTablesProxyMode: false}",
        "config.yaml:3: KubeProxyConfiguration.featureGates.NFTablesProxyMode: is false, but this "
        "feature cannot be switched off (leave it out)\n"},
+      {"featureGates: {Sorcery: true}",
+       "config.yaml:3: KubeProxyConfiguration.featureGates.Sorcery: is not a gate that Kubernetes "
+       "1.36 knows (leave it out)\n"},
+      // CFG-35: without effect, but judged.
+      {"iptables: {masqueradeBit: 32}",
+       "config.yaml:3: KubeProxyConfiguration.iptables.masqueradeBit: is 32, not within 0..31\n"},
+      {"logging: {vmodule: [{filePattern: a}]}",
+       "config.yaml:3: KubeProxyConfiguration.logging.vmodule[0]: is not an object with a "
+       "filePattern and a verbosity (like {filePattern: daemon, verbosity: 4})\n"},
       // CFG-44: types.
       {"bindAddress: 1", "config.yaml:3: KubeProxyConfiguration.bindAddress: is 1, not a string\n"},
       {"nftables: {masqueradeAll: 'true'}",
@@ -195,7 +207,7 @@ BOOST_AUTO_TEST_CASE(what_a_file_must_not_say) {
 BOOST_AUTO_TEST_CASE(lenient_about_fields_that_are_unknown_or_there_twice) {  // CFG-44
   const Configuration read_back = read(
       "clusterCidr: 10.0.0.0/8\nnftables: {masqueradeBit: 3, color: red}\n"
-      "bindAddress: 192.0.2.1\nbindAddress: 192.0.2.2\nfeatureGates: {Sorcery: true}");
+      "bindAddress: 192.0.2.1\nbindAddress: 192.0.2.2");
   BOOST_TEST(join(read_back.errors) == "");
   BOOST_TEST(
       join(read_back.warnings) ==
@@ -203,9 +215,7 @@ BOOST_AUTO_TEST_CASE(lenient_about_fields_that_are_unknown_or_there_twice) {  //
       "counts)\n"
       "config.yaml:3: KubeProxyConfiguration.clusterCidr: is not a known field (it has no effect)\n"
       "config.yaml:4: KubeProxyConfiguration.nftables.color: is not a known field (it has no "
-      "effect)\n"
-      "config.yaml:7: KubeProxyConfiguration.featureGates.Sorcery: is a gate without effect "
-      "here\n");
+      "effect)\n");
   BOOST_TEST((read_back.options.bind_address == Address::parse("192.0.2.2")));
   BOOST_TEST(read_back.options.masquerade_bit == 3u);
 }
@@ -258,16 +268,64 @@ BOOST_AUTO_TEST_CASE(json_is_read_as_well) {  // CFG-44
 BOOST_AUTO_TEST_CASE(fields_are_kept_for_others) {
   const Configuration read_back = read(
       "conntrack: {maxPerCore: 0, tcpBeLiberal: yes}\nnodePortAddresses: [a, b]\n"
-      "featureGates: {B: true, A: false}\noomScoreAdj: null\n");
-  const std::map<std::string, std::vector<std::string>> expected{
+      "featureGates: {WatchList: true, AllAlpha: false}\noomScoreAdj: null\n"
+      "logging: {vmodule: [{filePattern: a*, verbosity: 1}]}");
+  const Values expected{
       {"apiVersion", {"kubeproxy.config.k8s.io/v1alpha1"}},
       {"conntrack.maxPerCore", {"0"}},
       {"conntrack.tcpBeLiberal", {"true"}},
-      {"featureGates", {"A=false", "B=true"}},
+      {"featureGates", {"AllAlpha=false", "WatchList=true"}},
       {"kind", {"KubeProxyConfiguration"}},
+      {"logging.vmodule", {"a*=1"}},
       {"nodePortAddresses", {"a", "b"}},
   };
   BOOST_TEST((read_back.fields == expected));
+}
+
+BOOST_AUTO_TEST_CASE(gates) {  // CFG-50
+  struct Case {
+    std::map<std::string, bool> given;
+    const char* gate;
+    bool on;
+  };
+  const Case cases[] = {
+      {{}, "AllowServiceExternalIPs", true},
+      {{}, "LoggingAlphaOptions", false},
+      {{}, "NativeHistograms", false},
+      {{}, "ComponentFlagz", true},
+      {{{"AllAlpha", true}}, "LoggingAlphaOptions", true},
+      {{{"AllAlpha", true}}, "ComponentFlagz", true},
+      {{{"AllAlpha", true}, {"LoggingAlphaOptions", false}}, "LoggingAlphaOptions", false},
+      {{{"AllBeta", false}}, "ComponentStatusz", false},
+      {{{"AllBeta", false}, {"ComponentStatusz", true}}, "ComponentStatusz", true},
+      // Neither alpha nor beta.
+      {{{"AllAlpha", false}, {"AllBeta", false}}, "AllowServiceExternalIPs", true},
+      {{{"AllAlpha", false}, {"AllBeta", false}}, "NFTablesProxyMode", true},
+  };
+  const Where where = [](std::string_view field) { return std::string(field); };
+  for (const Case& each : cases) {
+    Errors errors;
+    const Gates gates = judge_gates(each.given, where, errors);
+    BOOST_TEST(join(errors) == "");
+    const auto found = gates.find(each.gate);
+    BOOST_REQUIRE(found != gates.end());
+    BOOST_TEST(found->second.on == each.on, each.gate);
+  }
+  for (const char* locked :
+       {"NFTablesProxyMode", "MultiCIDRServiceAllocator", "PreferSameTrafficDistribution"}) {
+    Errors errors;
+    judge_gates({{locked, true}}, where, errors);
+    BOOST_TEST(errors.empty());
+    judge_gates({{locked, false}}, where, errors);
+    BOOST_TEST(errors.size() == 1u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_table_of_fields_is_sorted) {  // find_field() relies on it
+  const auto sorted = [](const Field& a, const Field& b) { return a.path < b.path; };
+  BOOST_TEST(std::is_sorted(fields().begin(), fields().end(), sorted));
+  for (const Field& field : fields()) BOOST_TEST(find_field(field.path) == &field);
+  BOOST_TEST(find_field("conntrack") == nullptr);
 }
 
 BOOST_AUTO_TEST_CASE(durations) {  // CFG-40

@@ -257,6 +257,14 @@ class Kpcompile(unittest.TestCase):
                 known = set(re.findall(r"(?:--|-l )([a-z][a-z-]*)", file.read()))
             self.assertEqual(options - known, set(), shell)
 
+    def test_manual_page_knows_all_options(self):
+        with open(os.path.join(os.path.dirname(__file__), "../../contrib/man/kpcompile.1.scd"),
+                  encoding="utf-8") as file:
+            known = set(re.findall(r"--([a-z][a-z-]*)", file.read()))
+        for command in ([], ["diff"], ["explain"]):
+            options = set(re.findall(r"--([a-z-]+)", self.run_it(*command, "--help").split("Examples:")[0]))
+            self.assertEqual(options - known, set(), command)
+
     # Golden files
 
     def test_golden(self):

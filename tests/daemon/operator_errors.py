@@ -74,7 +74,8 @@ async def at_the_start(node):
     os.symlink("nowhere", folder / "dangling.json")
     await refuses(node, "a link to nothing", "--snapshot", folder / "dangling.json", *settings, names=["dangling.json"])
 
-    await refuses(node, "no snapshot", *settings, names=["--snapshot"])
+    await refuses(node, "no snapshot", *settings, "--once", names=["--snapshot"])
+    await refuses(node, "neither a snapshot nor an API server (CFG-52)", *settings, names=["--kubeconfig"])
     await refuses(node, "an unknown flag", *node.settings(), "--no-such-flag", names=["--no-such-flag"])
     await refuses(node, "an unknown flag with a value", *node.settings(), "--proxy-port-ranges=1",
                   names=["proxy-port-ranges"])

@@ -22,6 +22,7 @@ import program
 import topology
 
 import atomic
+import command_line
 import kill
 import newer_nft
 import node
@@ -30,7 +31,7 @@ import restart
 import takeover
 import tamper
 
-SUBJECTS = [operator_errors, restart, atomic, kill, tamper, takeover, newer_nft]
+SUBJECTS = [command_line, operator_errors, restart, atomic, kill, tamper, takeover, newer_nft]
 TEST_SECONDS, LONG_TEST_SECONDS = 120, 1800
 MOST_PROBLEMS = 12  # to show of a test
 

@@ -21,12 +21,12 @@ def retransmitted(sock):
 
 class Traffic:
     """Connects from `sender` to the frontends (address, port) in turn, several at a time, from
-    entering the context until its end."""
+    entering the context until its end; each pauses for so many seconds in between."""
 
-    def __init__(self, world, sender, frontends, workers=4):
+    def __init__(self, world, sender, frontends, workers=4, pause=0.0):
         self.namespace, self.sender = world[topology.host_of(sender)], sender
         self.frontends = itertools.cycle(frontends)
-        self.workers = workers
+        self.workers, self.pause = workers, pause
         self.seen = collections.Counter()  # "HOST:PORT" that answered, or "reset", "silence", ..
         self.sent_again = 0
         self.tasks = []
@@ -58,6 +58,7 @@ class Traffic:
                 self.sent_again += retransmitted(client.sock)
                 # No TIME_WAIT: ports are soon free again.
                 client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            await asyncio.sleep(self.pause)
 
     async def more(self, count):
         """Waits for so many further connections."""

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import re
+import time
 
 import topology
 from clients import Client
@@ -30,7 +31,7 @@ class Checks:
         """A list of what is wrong with the case."""
         async with self.room:
             problems = await self.packets(case)
-            if self.explain and case.outcome.kind not in ("the same", "still open"):
+            if self.explain and case.outcome.kind not in ("the same", "still open", "moves"):
                 problems += await self.explanation(case)
         return problems
 
@@ -40,6 +41,8 @@ class Checks:
         kind = case.outcome.kind
         if kind == "still open":
             return await self.still_open(case)
+        if kind == "moves":
+            return await self.moves(case)
         if kind == "the same" or case.outcome.one:
             return await self.sticky(case)
         if kind == "endpoints":
@@ -84,6 +87,25 @@ class Checks:
         answers = await asyncio.gather(*(client.again(PATIENCE_SECONDS) for client, _ in connections))
         return unique(f"saw {now}, before {before}"
                       for now, (_, before) in zip(answers, connections) if now != before)
+
+    async def moves(self, case):
+        """What is held goes on sending until it meets who it should, in time."""
+        connections, problems = self.held[self.connection(case)], []
+        wanted = {"reject": "unreachable", "drop": "silence"}.get(case.outcome.to, case.outcome.to)
+        if not connections:
+            return ["no connection was held"]
+        for index, (client, before) in enumerate(connections):
+            end = time.monotonic() + PATIENCE_SECONDS
+            while True:
+                now = await client.again(QUIET_SECONDS)
+                if wanted in (now.kind, now.host):
+                    connections[index] = (client, now)
+                    break
+                if time.monotonic() > end:
+                    problems.append(f"saw {now} after {PATIENCE_SECONDS:.0f} s, before {before}")
+                    break
+                await asyncio.sleep(0.02)
+        return unique(problems)
 
     async def spread(self, case):
         """New connections until every endpoint has answered; of many clients, one of each."""

@@ -18,11 +18,12 @@ class Mistake(Exception):
 
 @dataclasses.dataclass
 class Outcome:
-    kind: str  # "endpoints", "the same", "still open", "reject", "drop" or "untouched"
+    kind: str  # "endpoints", "the same", "still open", "moves", "reject", "drop" or "untouched"
     masquerade: dict = dataclasses.field(default_factory=dict)  # endpoint -> bool
     one: bool = False  # always the same one of the endpoints
     hold: bool = False  # keep the last connection, for "still open"
     masqueraded: bool = False  # of "the same"
+    to: str = ""  # of "moves": an endpoint, "reject" or "drop"
 
 
 @dataclasses.dataclass
@@ -190,6 +191,10 @@ def read_outcome(text):
     if body in ("reject", "drop", "untouched", "still open"):
         return Outcome(body)
     words = body.split()
+    if words[:2] == ["moves", "to"]:
+        if words[2] not in PODS and words[2] not in ("reject", "drop"):
+            raise ValueError(f"unknown endpoint {words[2]}")
+        return Outcome("moves", to=words[2])
     if words[:2] == ["the", "same"]:
         return Outcome("the same", hold=hold, masqueraded=words[2:] == ["masq"])
     outcome = Outcome("endpoints", one=words[:2] == ["one", "of"], hold=hold)

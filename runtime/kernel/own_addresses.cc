@@ -1,0 +1,45 @@
+#include "runtime/kernel/own_addresses.h"
+
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "runtime/kernel/exchange.h"
+
+namespace kproxy::kernel {
+
+Result<std::vector<Cidr>> own_addresses(Family family) {
+  auto socket = apply::NetlinkSocket::open(NETLINK_ROUTE);
+  if (!socket) return socket.error();
+  // Without this the kernel would list the routes of all tables.
+  const int on = 1;
+  setsockopt((*socket)->file_descriptor(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
+
+  rtmsg request{};
+  request.rtm_family = family == Family::ipv4 ? AF_INET : AF_INET6;
+  request.rtm_table = RT_TABLE_LOCAL;
+  request.rtm_type = RTN_LOCAL;
+  std::vector<Cidr> addresses;
+  const auto add = [&](const nlmsghdr&, apply::Bytes payload) {
+    rtmsg route;
+    if (payload.size() < sizeof route) return;
+    std::memcpy(&route, payload.data(), sizeof route);
+    if (route.rtm_type != RTN_LOCAL || route.rtm_table != RT_TABLE_LOCAL) return;
+    const auto destination = apply::find(payload.subspan(sizeof route), RTA_DST);
+    const std::size_t size = family == Family::ipv4 ? 4 : 16;
+    if (!destination || destination->value.size() != size) return;
+    std::array<std::uint8_t, 16> bytes{};
+    if (family == Family::ipv4) bytes = Address::ipv4(0).bytes();
+    std::memcpy(bytes.data() + (16 - size), destination->value.data(), size);
+    addresses.emplace_back(Address(bytes), route.rtm_dst_len);
+  };
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&request);
+  const int error = Exchange(**socket).run(RTM_GETROUTE, NLM_F_DUMP, {bytes, sizeof request}, add);
+  if (error != 0)
+    return Error{"rtnetlink", std::string("cannot list local addresses: ") + std::strerror(error),
+                 ""};
+  return addresses;
+}
+
+}  // namespace kproxy::kernel

@@ -1,0 +1,152 @@
+#include "runtime/kernel/stale_flows.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/kernel/conntrack.h"
+#include "runtime/kernel/own_addresses.h"
+
+namespace kproxy::kernel {
+namespace {
+
+constexpr unsigned kTries = 5;
+
+Error failure(std::string_view what, int error) {
+  return {"conntrack", std::string(what) + ": " + std::strerror(error),
+          error == EPERM ? "kproxy needs CAP_NET_ADMIN" : ""};
+}
+
+// The list itself, not what it says, came to harm.
+bool is_interruption(int error) {
+  return error == EINTR || error == ENOBUFS || error == EAGAIN || error == EPROTO ||
+         error == EMSGSIZE;
+}
+
+}  // namespace
+
+// One pass, from its first list to its end.
+class StaleFlows::Running {
+ public:
+  Running(service::UdpFlows& flows, Family family, const service::NodeView& node,
+          std::unique_ptr<apply::Transport> lists, std::unique_ptr<apply::Transport> deletions)
+      : flows_(flows),
+        lists_(std::move(lists)),
+        deletions_(std::move(deletions)),
+        entries_(*lists_, *deletions_) {
+    pass_.family = wanted_.family = family;
+    flows_.begin(family);
+    wanted_.address = flows_.only_address(family);
+    wanted_.port = flows_.only_port(family);
+    if (flows_.node_ports(family)) find_node_ports(node);
+    list();
+  }
+
+  // Returns whether the pass has ended.
+  bool step() {
+    if (ended_) return true;
+    const Exchange::Piece piece = entries_.next([this](const Entry& entry) {
+      ++pass_.examined;
+      if (flows_.is_stale(entry.flow, node_ports_)) entries_.remove(entry);
+    });
+    const int error = entries_.flush(pass_.deleted);
+    interrupted_ = interrupted_ || piece.interrupted;
+    if (error != 0 && !is_interruption(error)) return end(failure("cannot delete an entry", error));
+    if (error == 0 && !piece.done) return false;
+    if (error == 0 && piece.error == 0 && !interrupted_) return end(std::nullopt);
+    if (filtered_ && (piece.error == EINVAL || piece.error == EOPNOTSUPP)) {
+      filtered_ = false;
+      --pass_.tries;
+    } else if (piece.error != 0 && !is_interruption(piece.error)) {
+      return end(failure("cannot list entries", piece.error));
+    } else if (pass_.tries == kTries) {
+      return end(Error{"conntrack",
+                       "was interrupted " + std::to_string(kTries) + " times while listing entries",
+                       "stale ones may be left"});
+    }
+    lists_->reopen();
+    deletions_->reopen();
+    list();
+    return ended_;
+  }
+
+  void worked(std::chrono::nanoseconds time) { pass_.duration += time; }
+  const Pass& pass() const { return pass_; }
+
+ private:
+  void find_node_ports(const service::NodeView& node) {
+    const Result<std::vector<Cidr>> own = own_addresses(pass_.family);
+    if (own)
+      node_ports_ = service::node_port_destinations(node.of(pass_.family), pass_.family, *own);
+    else
+      pass_.error = own.error();  // the other frontends are looked at all the same
+  }
+
+  void list() {
+    ++pass_.tries;
+    interrupted_ = false;
+    const int error = entries_.list(wanted_, filtered_);
+    if (error != 0) end(failure("cannot list entries", error));
+  }
+
+  bool end(std::optional<Error> error) {
+    ended_ = true;
+    if (error) pass_.error = std::move(error);
+    if (!pass_.error) flows_.finish(pass_.family);
+    return true;
+  }
+
+  service::UdpFlows& flows_;
+  std::unique_ptr<apply::Transport> lists_;
+  std::unique_ptr<apply::Transport> deletions_;
+  UdpEntries entries_;
+  Wanted wanted_;
+  service::AddressSet node_ports_;
+  bool filtered_ = true;
+  bool interrupted_ = false;
+  bool ended_ = false;
+  Pass pass_;
+};
+
+StaleFlows::StaleFlows()
+    : StaleFlows([]() -> Result<std::unique_ptr<apply::Transport>> {
+        auto socket = apply::NetlinkSocket::open();
+        if (!socket) return socket.error();
+        return std::unique_ptr<apply::Transport>(std::move(*socket));
+      }) {}
+
+StaleFlows::StaleFlows(OpenTransport open) : open_(std::move(open)) {}
+StaleFlows::~StaleFlows() = default;
+
+bool StaleFlows::pending() const {
+  return running_ || flows_.touched(Family::ipv4) || flows_.touched(Family::ipv6);
+}
+
+std::vector<Pass> StaleFlows::clear(Clock::time_point until, const service::NodeView& node) {
+  std::vector<Pass> ended;
+  do {
+    const auto began = Clock::now();
+    if (!running_) {
+      const Family family = flows_.touched(Family::ipv4) ? Family::ipv4 : Family::ipv6;
+      if (!flows_.touched(family)) break;
+      auto lists = open_();
+      auto deletions = lists ? open_() : std::move(lists);
+      if (!lists || !deletions) {
+        flows_.begin(family);  // to be looked at by the next pass
+        const Error error = lists ? deletions.error() : lists.error();
+        ended.push_back({.family = family, .error = error});
+        continue;
+      }
+      running_ =
+          std::make_unique<Running>(flows_, family, node, std::move(*lists), std::move(*deletions));
+    }
+    const bool done = running_->step();
+    running_->worked(Clock::now() - began);
+    if (done) {
+      ended.push_back(running_->pass());
+      running_.reset();
+    }
+  } while (Clock::now() < until);
+  return ended;
+}
+
+}  // namespace kproxy::kernel

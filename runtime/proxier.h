@@ -1,0 +1,120 @@
+// Keeps the kernel's table what a Snapshot compiles to, from whatever source the Snapshot comes.
+//
+// Whoever fills the Snapshot says changed(); run() then compiles what changed and sends the
+// difference in one transaction, at once or, where there is a least time between syncs, when that
+// has passed. What the kernel refuses is tried again with a full comparison, at growing intervals;
+// meanwhile the rules that are there stay. What others do to the table is put right. Every hour the
+// whole table is compared.
+//
+// Never waits, but for the kernel's answers. One thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "compiler/ruleset/tracker.h"
+#include "compiler/snapshot/snapshot.h"
+#include "runtime/apply/engine.h"
+#include "runtime/apply/monitor.h"
+#include "runtime/log/log.h"
+#include "runtime/log/repetition.h"
+#include "runtime/serve/health.h"
+#include "runtime/serve/proxy_metrics.h"
+
+namespace kproxy {
+
+class Proxier {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  struct Settings {
+    options::Options options;
+    std::string golden;  // path of the only ruleset that may be applied; empty: any may
+    Clock::duration sync_period = std::chrono::seconds(30);  // the longest wait before a new attempt
+    Clock::duration min_sync_period{};                       // from the end of one sync to the next
+  };
+
+  // All references must outlive this; the snapshot's changes are taken by nobody else.
+  Proxier(Settings settings, snapshot::Snapshot& snapshot, const log::Log& log,
+          serve::ProxyMetrics& metrics, serve::Health& health);
+
+  // Called after each compilation, with what had changed, and after each sync that succeeded.
+  std::function<void(const snapshot::Changes&)> on_compiled = [](const auto&) {};
+  std::function<void()> on_synced = [] {};
+
+  void set_periods(Clock::duration sync_period, Clock::duration min_sync_period);
+
+  // The steps that a start consists of. An Error: it is of no use to go on.
+  Status compile();             // brings the ruleset up to date
+  Status check_golden() const;  // prints the difference from the golden ruleset to stdout, if any
+  Status connect();             // to a kernel that can do what is needed
+  Status reconcile(std::string_view message);  // the whole table, once
+  bool sync_all(std::string_view message);     // the same, but tried again if it fails
+  Status listen();              // to what others do to the table
+
+  // Compares and prints the differences to stdout; how many.
+  Result<std::size_t> verify();
+
+  // The snapshot is another one than when it was compiled last.
+  void changed();
+  // The input cannot be used, or is again. While it cannot, nothing is applied or repaired.
+  void withhold(bool withheld) { withheld_ = withheld; }
+
+  // What to poll for reading; -1 before listen().
+  int fd() const { return monitor_ ? monitor_->file_descriptor() : -1; }
+  void notified();
+  // Does what is due. Afterwards next() says when something will be.
+  void run();
+  std::optional<Clock::time_point> next() const;
+
+  const ruleset::Ruleset& ruleset() const { return tracker_.ruleset(); }
+  bool has_ruleset() const { return tracker_.has_ruleset(); }
+  // Elements that the kernel does not take.
+  std::size_t rejected() const { return rejected_; }
+  // The last attempt succeeded, and nothing is waiting for the next.
+  bool in_sync() const { return synced_once_ && !retry_at_ && !changed_at_; }
+
+ private:
+  void sync();
+  void send(const ruleset::Change& change);
+  void repair();
+  void collect();
+  void failed(const Error& error, bool full, Clock::time_point begin);
+  void succeeded(std::string_view message, const apply::Applied& applied, bool full,
+                 Clock::time_point begin);
+  void tell_conflicts();
+  void trouble(std::string_view message, const Error& error);
+  apply::Desired desired() const;
+
+  Settings settings_;
+  snapshot::Snapshot& snapshot_;
+  const log::Log& log_;
+  serve::ProxyMetrics& metrics_;
+  serve::Health& health_;
+  ruleset::Tracker tracker_;
+  std::unique_ptr<apply::Transport> transport_;
+  std::optional<apply::Engine> engine_;
+  std::optional<apply::Monitor> monitor_;
+  mutable log::Repetition repetition_;
+  std::set<std::string> conflicts_;              // as told
+  std::optional<Clock::time_point> changed_at_;  // since when a sync is wanted
+  std::optional<Clock::time_point> repair_at_;   // somebody touched the table
+  std::optional<Clock::time_point> collect_at_;  // chains that nothing points at any more go
+  std::optional<Clock::time_point> retry_at_;    // after a failure
+  std::optional<Clock::time_point> verify_at_;   // everything, though nothing is known to be wrong
+  Clock::time_point repaired_at_{};
+  Clock::time_point ended_at_{};                 // the last sync
+  Clock::duration retry_interval_{};
+  std::chrono::nanoseconds compile_time_{};
+  std::size_t elements_ = 0;  // sent, and not erased
+  std::size_t rejected_ = 0;
+  bool synced_once_ = false;
+  bool withheld_ = false;
+};
+
+}  // namespace kproxy
