@@ -1,5 +1,7 @@
 #include "runtime/proxier.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -99,6 +101,7 @@ Status Proxier::reconcile(std::string_view message) {
       kernel::kube_proxy_tables(engine_->conversation()));
   if (monitor_) monitor_->set_own_port(transport_->port_id());
   if (!applied) return applied.error();
+  malloc_trim(0);  // what the comparison took is much, and not needed for an hour
   rejected_ = applied->rejected.size();
   succeeded(message, *applied, true, begin);
   return ok_status();

@@ -1,7 +1,12 @@
 // Whatever goes wrong on the socket, at whichever message: the kernel ends as wanted, or an error
 // says why not and the old rules are there.
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
 #include "tests/runtime/apply_fixture.h"
 
@@ -82,6 +87,62 @@ class FaultyTransport : public apply::Transport {
   const int error_;
   int countdown_ = -1;
   int times_ = 0;
+  bool struck_ = false;
+};
+
+// Passes everything on, but for one batch: that the kernel does not get, and one of its messages is
+// answered with an error. So a kernel answers that has changed its mind, or somebody in between.
+class RefusingTransport : public apply::Transport {
+ public:
+  explicit RefusingTransport(apply::Transport& below) : below_(below) {}
+
+  // Of the next batch the message of that number, counted from its begin, is refused so.
+  void arm(int message, int error) {
+    message_ = message;
+    error_ = error;
+    struck_ = false;
+  }
+  void disarm() { message_ = -1; }
+  bool struck() const { return struck_; }
+
+  int send(std::span<const std::uint8_t> datagram) override {
+    const nlmsghdr* refused = message_ < 0 ? nullptr : find(datagram);
+    if (refused == nullptr) return below_.send(datagram);
+    struct {
+      nlmsghdr header;
+      nlmsgerr error;
+    } answer{{sizeof answer, NLMSG_ERROR, NLM_F_CAPPED, refused->nlmsg_seq, 0}, {-error_, *refused}};
+    answer_.resize(sizeof answer);
+    std::memcpy(answer_.data(), &answer, sizeof answer);
+    message_ = -1;
+    struck_ = true;
+    return 0;
+  }
+  ssize_t receive(std::span<std::uint8_t> buffer) override {
+    if (answer_.empty()) return below_.receive(buffer);
+    std::copy(answer_.begin(), answer_.end(), buffer.begin());
+    return static_cast<ssize_t>(std::exchange(answer_, {}).size());
+  }
+  int reopen() override {
+    answer_.clear();
+    return below_.reopen();
+  }
+  std::uint32_t port_id() const override { return below_.port_id(); }
+
+ private:
+  const nlmsghdr* find(std::span<const std::uint8_t> datagram) const {
+    const auto* header = reinterpret_cast<const nlmsghdr*>(datagram.data());
+    if (header->nlmsg_type != NFNL_MSG_BATCH_BEGIN) return nullptr;
+    auto left = static_cast<int>(datagram.size());
+    for (int i = 0; NLMSG_OK(header, left); ++i, header = NLMSG_NEXT(header, left))
+      if (i == message_) return header->nlmsg_type == NFNL_MSG_BATCH_END ? nullptr : header;
+    return nullptr;
+  }
+
+  apply::Transport& below_;
+  std::vector<std::uint8_t> answer_;
+  int message_ = -1;
+  int error_ = 0;
   bool struck_ = false;
 };
 
@@ -178,7 +239,36 @@ BOOST_AUTO_TEST_CASE(one_fault_anywhere_in_a_restart) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_fault_that_stays_is_an_error_and_the_old_rules_are_there) {
+BOOST_AUTO_TEST_CASE(one_refusal_of_any_message_of_a_change) {
+  constexpr int kErestart = 512;  // of the kernel itself; no program should ever see it
+  for (int error : {EINTR, ENOBUFS, EAGAIN, kErestart, EPERM, ENOMEM, EBUSY, EEXIST, ENOENT}) {
+    Applying a;
+    RefusingTransport refusing(*a.socket);
+    apply::Engine engine(refusing, a.ruleset.owners());
+    a.ruleset.take_change();
+    require(engine.reconcile(a.wanted()));
+    int index = 0;
+    for (; index < 50; ++index) {
+      a.ruleset.update({service_state("changing", {service_port(Family::ipv4, 7, 3 + index % 5)})},
+                       no_other);
+      refusing.arm(index, error);
+      const auto applied = engine.apply(a.ruleset.take_change(), a.wanted());
+      const bool struck = refusing.struck();
+      refusing.disarm();
+      BOOST_TEST_CONTEXT("errno " << error << " for message " << index) {
+        require(applied);
+        BOOST_TEST(applied->attempts == (struck ? 2 : 1));
+        BOOST_TEST(applied->rejected.empty());
+        a.check_equal();
+      }
+      if (!struck) break;
+    }
+    BOOST_TEST(index > 2);
+    BOOST_TEST(index < 50);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_fault_that_stays_is_an_error_and_the_old_rules_are_there) {  // OPS-11
   Applying a;
   FaultyTransport faulty(*a.socket, Call::send, Fault::error_before, ENOMEM);
   apply::Engine engine(faulty, a.ruleset.owners());

@@ -266,6 +266,7 @@ BOOST_AUTO_TEST_CASE(what_a_file_means) {
          for (const char* gate : {"AllAlpha", "LoggingAlphaOptions", "NativeHistograms"})
            s.gates.find(gate)->second.on = true;
        }},
+      // CFG-37
       {"portRange: ''\nwindowsRunAsService: true\nwinkernel: {networkName: x}\n", nothing},
   };
   const Folder folder;

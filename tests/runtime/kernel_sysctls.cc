@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(oom_score_and_ipv6) {
   BOOST_TEST(kernel::has_ipv6(Root("inet6=x").path));
 }
 
-// The kernel's own files, in a network namespace of its own; SYS-07: and no others.
+// The kernel's own files, in a network namespace of its own (E2E-40); SYS-07: and no others.
 BOOST_AUTO_TEST_CASE(in_the_kernel) {
   NetworkNamespace name_space;
   const auto all = [] {

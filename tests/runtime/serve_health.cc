@@ -33,6 +33,7 @@ struct Step {
 
 BOOST_AUTO_TEST_SUITE(serve_health)
 
+// HC-05 to HC-09
 BOOST_AUTO_TEST_CASE(healthy_and_eligible) {
   using enum Step::What;
   const auto pass = [](std::chrono::milliseconds time) { return Step{Step::What::wait, time}; };

@@ -200,7 +200,7 @@ void fill(ProxyMetrics& metrics) {
   metrics.healthchecks.with({"ping", "success", "healthz"}).add();
   metrics.requested("200", "GET", "LIST", "10.0.0.1:6443", std::chrono::milliseconds(7));
   metrics.transaction_elements.with({"insert"}).add(3);
-  metrics.watch_restarts.with({"services"}).add();
+  metrics.watch_restarts.add();
 }
 
 BOOST_AUTO_TEST_CASE(every_metric_of_kube_proxy) {

@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(proxy_health) {
   BOOST_TEST(has(page, "\nkubeproxy_proxy_livez_total{code=\"200\"} 4\n"));
 }
 
-// HC-40..HC-43, HC-45, HC-49
+// HC-40..HC-43, HC-45, HC-49, E2E-42
 BOOST_AUTO_TEST_CASE(every_page) {
   BOOST_TEST(servers.start(settings()).empty());
   const struct {
