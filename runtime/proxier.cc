@@ -26,6 +26,11 @@ constexpr auto kRepairInterval = 300ms;
 constexpr auto kFirstRetry = 1s;
 constexpr auto kVerifyInterval = 1h;
 
+// What a comparison of the whole table takes is much, and most often not needed again for an hour.
+void give_memory_back() {
+  malloc_trim(0);
+}
+
 double milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
@@ -101,9 +106,9 @@ Status Proxier::reconcile(std::string_view message) {
       kernel::kube_proxy_tables(engine_->conversation()));
   if (monitor_) monitor_->set_own_port(transport_->port_id());
   if (!applied) return applied.error();
-  malloc_trim(0);  // what the comparison took is much, and not needed for an hour
   rejected_ = applied->rejected.size();
   succeeded(message, *applied, true, begin);
+  give_memory_back();
   return ok_status();
 }
 
@@ -228,6 +233,7 @@ void Proxier::repair() {
   const auto differences = engine_->verify([this] { return desired(); });
   repaired_at_ = Clock::now();
   metrics_.verify_duration.observe(seconds(repaired_at_ - begin));
+  give_memory_back();
   if (!differences) {
     failed(differences.error(), true, begin);
     return;

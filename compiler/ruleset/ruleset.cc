@@ -122,7 +122,8 @@ void Ruleset::update(std::vector<ServiceState> services, const Resolve& resolve)
 }
 
 void Ruleset::compile_service(const ServiceState& service, Services::value_type& known) {
-  auto& [claims, ports] = known.second;
+  const Claims& claims = known.second.claims;
+  std::vector<CompiledPort>& ports = known.second.ports;
   std::vector<CompiledPort> compiled;
   compiled.reserve(service.ports.size());
   for (const service::ServicePort& port : service.ports) {

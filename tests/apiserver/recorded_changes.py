@@ -5,7 +5,7 @@ import json
 import pathlib
 import random
 
-from stage import NODE
+from stage import NODE, service
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 RECORDED_NODE = "worker-1"  # becomes ours
@@ -76,16 +76,19 @@ async def at_war(stage):
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
     stage.most_requests = 100
+    witness = service("witness", 1, "a1", cluster_ip="10.96.250.1,fd00:96::250:1")
+    stage.server.put(*witness.objects())
     daemon = await stage.start()
-    for deleted, one in changes():
-        (stage.server.delete if deleted else stage.server.put)(one)
-        if rng.random() < CALAMITY:
-            calamity(stage.server, rng)
-        await asyncio.sleep(SECONDS * rng.uniform(0, 4))
-    stage.server.starting = False
-    stage.server.faults.clear()
-    stage.check(daemon.running, "kproxy runs", daemon.tail())
-    await stage.check_settled(f"after all (random seed {seed})", 45)
+    async with stage.unbroken(f"all the while (random seed {seed})", witness):
+        for deleted, one in changes():
+            (stage.server.delete if deleted else stage.server.put)(one)
+            if rng.random() < CALAMITY:
+                calamity(stage.server, rng)
+            await asyncio.sleep(SECONDS * rng.uniform(0, 4))
+        stage.server.starting = False
+        stage.server.faults.clear()
+        stage.check(daemon.running, "kproxy runs", daemon.tail())
+        await stage.check_settled("after all", 45)
 
 
 SCENARIOS = [at_war, at_peace]

@@ -186,5 +186,23 @@ async def late_token(stage):
     await stage.check_settled("once it is there", 10)
 
 
+async def no_ipv6(stage):
+    """A kernel without IPv6 under an IPv6 node: refused, unless bindAddress says otherwise DS-02 DS-03"""
+    stage.namespace.sysctl({"net/ipv6/conf/all/disable_ipv6": "1"})
+    ipv6_first = own_node()
+    ipv6_first["status"]["addresses"].reverse()
+    stage.server.put(ipv6_first)
+    daemon = await stage.launch()
+    stage.check(await stage.until(lambda: not daemon.running), "kproxy ends")
+    told = daemon.matching("no support for primary IP family")
+    stage.check(told and not stage.hooked(), "says why, and has programmed nothing", daemon.tail())
+    stage.check(daemon.process.returncode == 1, "with exit status 1", daemon.process.returncode)
+    stage.daemons.remove(daemon)  # for it has not crashed
+    stage.configure("bindAddress: 192.168.0.10\n")
+    daemon = await stage.launch()
+    await stage.check_settled("with bindAddress")
+    stage.check(daemon.running, "kproxy runs", daemon.tail())
+
+
 SCENARIOS = [no_node, server_absent, starting, too_many_requests, errors, rotated_token, client_certificate, impostor,
-             no_service_cidrs, late_node, events_refused, health, late_token]
+             no_service_cidrs, late_node, events_refused, health, late_token, no_ipv6]

@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(fields_are_kept_for_others) {
   BOOST_TEST((read_back.fields == expected));
 }
 
-BOOST_AUTO_TEST_CASE(gates) {  // CFG-50
+BOOST_AUTO_TEST_CASE(gates) {  // CFG-32, CFG-50
   struct Case {
     std::map<std::string, bool> given;
     const char* gate;

@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(which_and_how_many) {
       {"SVC-02: headless", [](Cluster& c) { c.service.cluster_ips = {}; }, {}, {}},
       {"another proxy's", [](Cluster& c) { c.service.other_proxy = true; }, {}, {}},
       {"HC-22: not ready", [](Cluster& c) { c.slices[0].endpoints[0].ready = false; }, 1, 1},
-      {"HC-22: serving while it terminates",
+      {"HC-22, E2E-22: serving while it terminates",
        [](Cluster& c) {
          c.slices[1].endpoints[0].ready = false;
          c.slices[1].endpoints[0].terminating = true;

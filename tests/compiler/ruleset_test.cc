@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "compiler/ruleset/render.h"
 #include "tests/compiler/cluster.h"
@@ -85,6 +86,30 @@ BOOST_AUTO_TEST_CASE(structure_does_not_grow) {
                      << many.base_chains << " base chains, " << many.chains << " chains, "
                      << many.rules << " rules, " << many.sets << " sets and maps; elements "
                      << few.elements << " and " << many.elements);
+}
+
+// Where packets meet the table, and what never happens to them there: of the filter hooks, none is
+// ours, and nobody else's rules are skipped. NFT-02, NFT-03; NFT-05, NFT-08: nat chains see only
+// what begins a connection; NFT-07, NP-11.
+BOOST_AUTO_TEST_CASE(hooks) {
+  Tracker tracker(node_a());
+  snapshot::Snapshot snapshot = snapshot_of(plain_service(1, 2));
+  Errors warnings;
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  std::multiset<std::string> hooked;
+  std::istringstream lines(text_of(tracker.ruleset()));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(" hook ") != line.npos)
+      hooked.insert(line.substr(line.find("type")));
+    else
+      BOOST_TEST(line.find("accept") == line.npos, line);
+  }
+  const std::multiset<std::string> expected{
+      "type nat hook prerouting priority -100; policy accept;",
+      "type nat hook output priority -100; policy accept;",
+      "type nat hook input priority 100; policy accept;",
+      "type nat hook postrouting priority 100; policy accept;"};
+  BOOST_TEST(hooked == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(order_of_input_does_not_matter) {

@@ -21,7 +21,8 @@ def texts(node, first_number=1, count=12):
 
 
 async def flips(node):
-    """Services flip between two groups of endpoints, each time in one transaction: no third outcome, no loss"""
+    """Services flip between two groups of endpoints, each time in one transaction: no third outcome, no loss
+    (NFT-09, E2E-57, E2E-64)"""
     services, old, new = texts(node)
     node.replace(old)
     daemon = await node.start()

@@ -18,7 +18,7 @@ def untouched(node, what):
 
 
 async def help_and_version(node):
-    """--help and --version: on standard output, exit status 0 (CFG-42, CFG-60)"""
+    """--help and --version: on standard output, exit status 0 (CFG-38, CFG-42, CFG-60)"""
     ended = await node.kproxy("--help")
     node.expect(ended.status == 0 and not ended.errors, f"--help: exit status {ended.status}: {ended.errors}")
     for flag in ("--config", "--hostname-override", "--metrics-bind-address", "--vmodule", "--ipvs-scheduler"):

@@ -43,7 +43,7 @@ async def refuses(node, what, *arguments, status=1, names=()):
 
 
 async def at_the_start(node):
-    """Errors at the start: exit status 1, one line that names what is wrong, nothing applied"""
+    """Errors at the start: exit status 1, one line that names what is wrong, nothing applied (OPS-19)"""
     node.write([web()])
     good, folder = node.snapshot.read_text(), node.folder
     bad = folder / "bad.json"
@@ -89,6 +89,19 @@ async def at_the_start(node):
     await refuses(node, "a broken configuration", "--snapshot", node.snapshot, "--config", wrong, names=["wrong.yaml"])
 
 
+async def old_kernel(node):
+    """A kernel that nobody has tried this on is refused, unless the environment says otherwise (CFG-53)"""
+    node.write([web()])
+    old = ["setarch", "--uname-2.6", node.options.kproxy, *node.settings(), "--once"]
+    ended = await node.run(*old)
+    node.expect(ended.status == 1 and "kube-proxy in nftables mode requires kernel 5.13 or later" in ended.errors,
+                f"exit status {ended.status}: {ended.errors}")
+    node.expect(not applied(node), "there is a table")
+    ended = await node.run("env", "KUBE_PROXY_NFTABLES_SKIP_KERNEL_VERSION_CHECK=1", *old)
+    node.expect(ended.status == 0, f"told not to look: exit status {ended.status}: {ended.errors}")
+    node.expect(applied(node), "told not to look: there is no table")
+
+
 async def verbosity(node):
     """The verbosity may be given in all the ways that Kubernetes components take it"""
     node.write([web()])
@@ -99,7 +112,7 @@ async def verbosity(node):
 
 
 async def without_permission(node):
-    """As nobody: one line, exit status 1 (2 of verify), in under a second"""
+    """As nobody: one line, exit status 1 (2 of verify), in under a second (CFG-54)"""
     node.write([web()])
     program = node.folder / "kproxy"  # where nobody can reach it
     shutil.copy(node.options.kproxy, program)
@@ -337,7 +350,7 @@ async def verify(node):
 
 
 async def cleanup(node):
-    """--cleanup removes the table, and once more does nothing: exit status 0; other tables stay"""
+    """--cleanup removes the table, and once more does nothing: exit status 0; other tables stay (CFG-62)"""
     node.write([web()])
     await node.nft("table inet other { chain c { type filter hook input priority 0; counter; }; }")
     await (await node.start()).stop()
@@ -367,5 +380,5 @@ async def two_at_once(node):
     await node.expect_verified("with two daemons", 10)
 
 
-TESTS = [at_the_start, verbosity, without_permission, while_running, gone_while_running, replaced_in_every_way,
+TESTS = [at_the_start, old_kernel, verbosity, without_permission, while_running, gone_while_running, replaced_in_every_way,
          half_written, config_map, golden, verify, cleanup, two_at_once]

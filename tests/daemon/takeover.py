@@ -57,7 +57,7 @@ def web():
 
 
 async def kube_proxy(node):
-    """kube-proxy's tables go in the transaction that brings ours; no connection fails"""
+    """kube-proxy's tables go in the transaction that brings ours; no connection fails (OPS-34)"""
     daemon, own = await takes_over(node, KUBE_PROXY + BYSTANDER, ["ip kube-proxy", "ip6 kube-proxy"], [web()])
     node.expect(len(own) == 1, f"{len(own)} transactions, not one")
     node.expect("kube-proxy-exporter" in await node.listed("tables"), "a table of a similar name is gone, too")

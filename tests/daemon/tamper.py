@@ -101,7 +101,8 @@ async def tampered(node, daemon, transactions, what, commands, named):
 
 
 async def deeds(node):
-    """Whatever is done to the table: repaired within a second, logged with what differed; others' tables stay"""
+    """Whatever is done to the table: repaired within a second, logged with what differed; others' tables stay
+    (NFT-10, BEYOND-05)"""
     await node.nft(FOREIGN)
     node.write(services())
     daemon, seconds = await node.start(), []

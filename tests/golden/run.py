@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,13 @@ from case import Case
 from topology import Topology
 from wire import Wire
 
+# Of others, who mark what comes and look at what leaves (NFT-06). The mark has kproxy's own bit not
+# set, as nobody else may use that.
+MARKS = """table inet marks {
+  chain comes { type filter hook prerouting priority -300; meta mark set 0xabcd8765; }
+  chain begins { type filter hook output priority -300; meta mark set 0xabcd8765; }
+  chain leaves { type filter hook postrouting priority 200; meta mark != 0xabcd8765 counter; }
+}"""
 GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "golden"
 
 
@@ -130,14 +138,22 @@ def check_wire(case, options):
         else:
             topology.execute([options.kproxy, "--config", str(case.options), "--snapshot",
                               str(case.snapshot), "--once"])
+        topology.execute(["nft", MARKS])
         # Whoever loaded it, the kernel holds the same, set by set and rule by rule.
         problems = []
         verified = call("ip", "netns", "exec", topology.node, options.kproxy, "verify",
                         "--config", case.options, "--snapshot", case.snapshot)
         if verified.returncode:
             problems.append(f"kernel: {verified.stdout.strip()} {verified.stderr.strip()}")
-        return problems + [f"wire: flows.txt:{flow.line}: {flow.text}\n      {problem}"
-                           for flow, problem in Wire(topology).check(flows)]
+        problems += [f"wire: flows.txt:{flow.line}: {flow.text}\n      {problem}"
+                     for flow, problem in Wire(topology).check(flows)]
+        if lost := lost_marks(topology.execute(["nft", "list", "table", "inet", "marks"])):
+            problems.append(f"wire: {lost} packets left with other marks than others had given them")
+        return problems
+
+
+def lost_marks(listing):
+    return int(re.search(r"counter packets (\d+)", listing)[1])
 
 
 if __name__ == "__main__":

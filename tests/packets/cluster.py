@@ -142,7 +142,7 @@ class Service:
 
 
 def endpoint(name, family, marks):
-    """Marks: terminating, unready, zone=NAME, node=NAME (hints), 4 or 6 (only there)."""
+    """Marks: terminating, published (though terminating), unready, zone=NAME, node=NAME (hints), 4 or 6 (only there)."""
     made = {"addresses": [ADDRESSES[name][family == 6]],
             "conditions": {"ready": True, "serving": True, "terminating": False}}
     host = host_of(name)
@@ -152,6 +152,8 @@ def endpoint(name, family, marks):
         kind, _, value = mark.partition("=")
         if kind == "terminating":
             made["conditions"] = {"ready": False, "serving": True, "terminating": True}
+        elif kind == "published":
+            made["conditions"] = {"ready": True, "serving": True, "terminating": True}
         elif kind == "unready":
             made["conditions"] = {"ready": False, "serving": False, "terminating": False}
         elif kind in ("zone", "node"):

@@ -1,5 +1,6 @@
 // Whatever goes wrong on the socket, at whichever message: the kernel ends as wanted, or an error
 // says why not and the old rules are there.
+#include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
@@ -134,7 +135,7 @@ class RefusingTransport : public apply::Transport {
     const auto* header = reinterpret_cast<const nlmsghdr*>(datagram.data());
     if (header->nlmsg_type != NFNL_MSG_BATCH_BEGIN) return nullptr;
     auto left = static_cast<int>(datagram.size());
-    for (int i = 0; NLMSG_OK(header, left); ++i, header = NLMSG_NEXT(header, left))
+    for (int i = 0; mnl_nlmsg_ok(header, left); ++i, header = mnl_nlmsg_next(header, &left))
       if (i == message_) return header->nlmsg_type == NFNL_MSG_BATCH_END ? nullptr : header;
     return nullptr;
   }
