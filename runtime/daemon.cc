@@ -16,6 +16,7 @@
 #include "runtime/config/version.h"
 #include "runtime/kernel/leftovers.h"
 #include "runtime/kernel/own_addresses.h"
+#include "runtime/kernel/privileges.h"
 #include "runtime/kernel/sysctls.h"
 #include "runtime/one_shot.h"
 
@@ -137,6 +138,7 @@ int Daemon::run() {
 
 // A file says everything at once, and a mistake in it is best told at once.
 Status Daemon::start_with_file() {
+  drop_privileges(kernel::Stage::serving);
   file_ = std::make_unique<source::SnapshotFile>(settings_.snapshot, pool_);
   Status status = file_->watch();
   if (!status) return status;
@@ -168,6 +170,8 @@ Status Daemon::start_with_cluster() {
   log_.info(0, "Starting", {{"version", config::own_version()}, {"kubernetes", settings_.version}});
   for (const Error& error : kernel::remove_leftovers())
     log_.error("Cannot remove all that another mode of kube-proxy left", error);
+  runs_plugins_ = access->exec.has_value();
+  drop_privileges(kernel::Stage::starting);
   auto cluster = source::ApiServer::open(*access, settings_.options.node, pool_);
   if (!cluster) return cluster.error();
   cluster_ = std::move(*cluster);
@@ -227,6 +231,7 @@ Status Daemon::start_services() {
   if (const Status suits = check_node(); !suits) return suits;
   if (const Status set = kernel::set_oom_score_adj(settings_.settings.oom_score_adj); !set)
     log_.error("Cannot set oom_score_adj", set.error());
+  drop_privileges(kernel::Stage::serving);
   start_servers();
   if (exit_status_) return ok_status();
   source::ClusterEvent starting;
@@ -236,6 +241,11 @@ Status Daemon::start_services() {
   starting.action = "StartKubeProxy";
   cluster_->post_event(starting);
   return ok_status();
+}
+
+void Daemon::drop_privileges(kernel::Stage stage) {
+  if (const Status dropped = kernel::drop_privileges(stage, runs_plugins_); !dropped)
+    log_.error("Cannot give up privileges; going on", dropped.error());
 }
 
 Status Daemon::check_node() {
@@ -326,10 +336,22 @@ void Daemon::follow_cluster() {
   cluster_->work(snapshot_, diagnostics);
   tell(diagnostics);
   observe();
-  const auto node = snapshot_.nodes().find(settings_.options.node);
-  health_.set_node_eligible(node != snapshot_.nodes().end() && !node->second.being_deleted &&
-                            !node->second.to_be_deleted);
+  remember_node();
+  health_.set_node_eligible(node_ && !node_->being_deleted && !node_->to_be_deleted);
   if (phase_ == Phase::running && snapshot_.has_changes()) proxier_.changed();
+}
+
+// With its Node deleted, this node is what it was: its addresses still accept node ports.
+void Daemon::remember_node() {
+  const auto found = snapshot_.nodes().find(settings_.options.node);
+  if (found != snapshot_.nodes().end()) {
+    node_ = found->second;
+  } else if (node_) {
+    log_.warning("The Node was deleted; going on with what is known of it",
+                 {{"node", node_->name.name}});
+    node_->being_deleted = true;
+    snapshot_.put(*node_);
+  }
 }
 
 void Daemon::observe() {
@@ -361,6 +383,11 @@ void Daemon::tell(const snapshot::Diagnostics& diagnostics) {
 
 // What follows a sync that succeeded.
 void Daemon::publish() {
+  if (file_) {
+    const auto found = snapshot_.nodes().find(proxier_.ruleset().node().name);
+    health_.set_node_eligible(found == snapshot_.nodes().end() ||
+                              (!found->second.being_deleted && !found->second.to_be_deleted));
+  }
   service_changes_ = slice_changes_ = 0;
   metrics_.service_changes_pending.set(0);
   metrics_.endpoint_changes_pending.set(0);

@@ -19,6 +19,7 @@
 #include "compiler/snapshot/snapshot.h"
 #include "compiler/snapshot/string_pool.h"
 #include "runtime/config/command_line.h"
+#include "runtime/kernel/privileges.h"
 #include "runtime/log/log.h"
 #include "runtime/proxier.h"
 #include "runtime/serve/health.h"
@@ -60,8 +61,10 @@ class Daemon {
   bool node_is_awaited();
   Status start_services();
   Status check_node();
+  void drop_privileges(kernel::Stage stage);
   void start_servers();
   void follow_configuration();
+  void remember_node();
   void observe();
   void tell(const snapshot::Diagnostics& diagnostics);
   void clear_stale_flows();
@@ -84,11 +87,13 @@ class Daemon {
   std::unique_ptr<source::SnapshotFile> file_;
   std::unique_ptr<source::ApiServer> cluster_;
   source::FileWatch configuration_;
+  std::optional<snapshot::Node> node_;  // as it was last, with the API server
   log::Repetition repetition_;
 
   Phase phase_ = Phase::waiting_for_node;
   const Clock::time_point started_ = Clock::now();
   const std::chrono::system_clock::time_point started_wall_ = std::chrono::system_clock::now();
+  bool runs_plugins_ = false;
   bool node_missing_told_ = false;
   std::optional<Clock::time_point> timer_;  // of the phase, or of addresses to be looked at
   std::optional<int> exit_status_;

@@ -11,10 +11,10 @@ void ServiceFacts::update(const snapshot::Snapshot& snapshot, const snapshot::Ch
     view_ = view;
     for (const auto& [name, entry] : snapshot.services()) update_service(name, &entry, view);
   }
-  for (const snapshot::ObjectName& name : changes.services) {
-    const snapshot::Snapshot::Entry* entry = snapshot.find(name);
-    if (!all || entry == nullptr) update_service(name, entry, view);
-  }
+  changes.each_service(
+      [&](const snapshot::ObjectName& name, const snapshot::Snapshot::Entry* entry) {
+        if (!all || entry == nullptr) update_service(name, entry, view);
+      });
 }
 
 std::vector<service::HealthPort> ServiceFacts::health_ports() const {

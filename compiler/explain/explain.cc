@@ -70,9 +70,10 @@ const ruleset::Ruleset::Listed* hit(const Walk& walk, SetKind kind) {
 }
 
 bool goes_to(const ruleset::Ruleset::Listed* listed, ChainKind kind) {
-  return listed != nullptr && listed->element->verdict.chain.kind == kind &&
-         (listed->element->verdict.code == Verdict::Code::jump ||
-          listed->element->verdict.code == Verdict::Code::goto_);
+  if (listed == nullptr) return false;
+  const Verdict verdict = listed->element->verdict();
+  return verdict.chain.kind == kind &&
+         (verdict.code == Verdict::Code::jump || verdict.code == Verdict::Code::goto_);
 }
 
 // Which row of the contract the walk went by, as its hits show.
@@ -91,11 +92,11 @@ std::string contract_rule(const Walk& walk, const service::NodeView& node, Famil
   const auto* decided = local != nullptr ? local : frontend;
   if (goes_to(decided, ChainKind::reject)) return "PKT-07";
   if (external == nullptr) {  // a ClusterIP
-    const bool drops = decided->element->verdict.code == Verdict::Code::drop;
+    const bool drops = decided->element->verdict().code == Verdict::Code::drop;
     if (drops) return "PKT-03";
     if (node.masquerade_all) return "PKT-10";
     if (no_detector) return "PKT-08";
-    return decided->element->verdict.chain.policy == ruleset::Policy::local ? "PKT-02" : "PKT-01";
+    return decided->element->verdict().chain.policy == ruleset::Policy::local ? "PKT-02" : "PKT-01";
   }
   if (!goes_to(external, ChainKind::external_local)) return "PKT-04";
   // Whether this node has endpoints under policy Local shows in its elements.
@@ -112,7 +113,7 @@ std::string short_circuit_rule(const Rules& rules, const Walk& walk) {
     if (e.set.kind == SetKind::local_policy && e.set.scope == frontend.set.scope &&
         e.set.family == frontend.set.family && e.address == frontend.address &&
         e.protocol == frontend.protocol && e.port == frontend.port)
-      return e.verdict.code == Verdict::Code::drop ? "PKT-06" : "PKT-05";
+      return e.verdict().code == Verdict::Code::drop ? "PKT-06" : "PKT-05";
   }
   return "";
 }

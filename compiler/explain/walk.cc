@@ -96,7 +96,7 @@ class Walker {
       if (const auto* map = std::get_if<VerdictMap>(&statement)) {
         if (!look_up(map->map, map->key)) return Next::next_rule;
         tell();
-        return run_verdict(found_->element->verdict);
+        return run_verdict(found_->element->verdict());
       }
       if (const auto* dnat = std::get_if<Dnat>(&statement)) return run_dnat(*dnat);
       if (!std::visit(*this, statement)) return Next::next_rule;

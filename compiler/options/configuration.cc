@@ -98,8 +98,10 @@ class Reader {
       return false;
     }
     for (const auto& [name, value] : {std::pair{"apiVersion", kApiVersion}, {"kind", kKind}}) {
-      const YAML::Node node = document[name];
-      if (!node || node.IsNull())
+      YAML::Node node;  // the last of that name, which counts
+      for (const auto& member : document)
+        if (member.first.IsScalar() && member.first.Scalar() == name) node.reset(member.second);
+      if (node.IsNull())
         result_.errors.push_back({std::string(input_), std::string(name) + " is missing", wanted});
       else if (!node.IsScalar() || node.Scalar() != value)
         result_.errors.push_back(

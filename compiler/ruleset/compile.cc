@@ -268,7 +268,7 @@ class PortCompiler {
 
   void add_verdict(SetKind kind, Verdict verdict) {
     Element e = element(kind);
-    e.verdict = verdict;
+    e.set_verdict(verdict);
     elements_.push_back(e);
   }
 

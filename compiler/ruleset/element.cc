@@ -1,6 +1,8 @@
 #include "compiler/ruleset/element.h"
 
+#include <array>
 #include <charconv>
+#include <cstring>
 
 namespace kproxy::ruleset {
 namespace {
@@ -32,7 +34,40 @@ bool key_less(const Element& a, const Element& b) {
   return a.prefix < b.prefix;
 }
 
+// Byte by byte, as Verdict has gaps between its members.
+void Element::set_verdict(const Verdict& verdict) {
+  std::array<std::uint8_t, 16> bytes{};
+  const ChainRef& chain = verdict.chain;
+  bytes[0] = static_cast<std::uint8_t>(verdict.code);
+  bytes[1] = static_cast<std::uint8_t>(chain.kind);
+  bytes[2] = static_cast<std::uint8_t>(chain.scope);
+  bytes[3] = static_cast<std::uint8_t>(chain.family);
+  bytes[4] = static_cast<std::uint8_t>(chain.policy);
+  std::memcpy(&bytes[8], &chain.owner, sizeof chain.owner);
+  std::memcpy(&bytes[12], &chain.count, sizeof chain.count);
+  other = Address(bytes);
+}
+
+Verdict Element::verdict() const {
+  Verdict verdict;
+  if (!is_verdict_map(set.kind)) return verdict;
+  const auto& bytes = other.bytes();
+  ChainRef& chain = verdict.chain;
+  verdict.code = static_cast<Verdict::Code>(bytes[0]);
+  chain.kind = static_cast<ChainKind>(bytes[1]);
+  chain.scope = static_cast<Scope>(bytes[2]);
+  chain.family = static_cast<Family>(bytes[3]);
+  chain.policy = static_cast<Policy>(bytes[4]);
+  std::memcpy(&chain.owner, &bytes[8], sizeof chain.owner);
+  std::memcpy(&chain.count, &bytes[12], sizeof chain.count);
+  return verdict;
+}
+
 bool is_map(SetKind kind) {
+  return is_verdict_map(kind) || kind == SetKind::endpoints || is_written_by_kernel(kind);
+}
+
+bool is_verdict_map(SetKind kind) {
   switch (kind) {
     case SetKind::frontends:
     case SetKind::external:
@@ -40,9 +75,6 @@ bool is_map(SetKind kind) {
     case SetKind::affinity:
     case SetKind::affinity_local:
     case SetKind::record:
-    case SetKind::endpoints:
-    case SetKind::clients:
-    case SetKind::client_ports:
       return true;
     default:
       return false;
@@ -108,7 +140,7 @@ void append_text(const Element& e, const OwnerNames& owners, std::string& text) 
     case SetKind::record:
       frontend();
       text += " : ";
-      text += to_text(e.verdict, owners);
+      text += to_text(e.verdict(), owners);
       break;
     case SetKind::endpoints:
       frontend();

@@ -53,9 +53,12 @@ struct Element {
   Port port{};
   Slot slot{};
   Port other_port{};
-  Address other{};
-  Verdict verdict{};
+  Address other{};  // of a verdict map: the verdict, so that hundreds of thousands stay small
   auto operator<=>(const Element&) const = default;
+
+  // Of a verdict map; elements of others have none.
+  Verdict verdict() const;
+  void set_verdict(const Verdict& verdict);
 };
 
 // Whether the elements are of one set and one key (their data may differ).
@@ -64,6 +67,7 @@ bool same_key(const Element& a, const Element& b);
 bool key_less(const Element& a, const Element& b);
 
 bool is_map(SetKind kind);
+bool is_verdict_map(SetKind kind);
 // The kernel itself writes the elements, as packets pass: they are not compiled.
 bool is_written_by_kernel(SetKind kind);
 // Sets of prefixes, which the kernel keeps as an ordered tree of interval ends: they change rarely

@@ -49,20 +49,23 @@ std::set<snapshot::ObjectName> FrontendOwners::claim(Claims& claims, std::int64_
   return others;
 }
 
-void FrontendOwners::take(const Claims& claims, const FrontendKey& key,
+void FrontendOwners::take(Claims& claims, const FrontendKey& key,
                           std::set<snapshot::ObjectName>& others) {
   const auto [owner, free] = owners_.try_emplace(key, &claims);
   if (free) return;
   Claimants& claimants = contested_[key];
   claimants.insert(owner->second);
   claimants.insert(&claims);
-  if (Better()(&claims, owner->second)) {
-    others.insert(*owner->second->service);
-    owner->second = &claims;
+  if (!Better()(&claims, owner->second)) {
+    ++claims.lost;
+    return;
   }
+  ++owner->second->lost;
+  others.insert(*owner->second->service);
+  owner->second = &claims;
 }
 
-void FrontendOwners::release(const Claims& claims, const FrontendKey& key,
+void FrontendOwners::release(Claims& claims, const FrontendKey& key,
                              std::set<snapshot::ObjectName>& others) {
   const auto owner = owners_.find(key);
   const auto contest = contested_.find(key);
@@ -73,12 +76,16 @@ void FrontendOwners::release(const Claims& claims, const FrontendKey& key,
   contest->second.erase(&claims);
   if (owner->second == &claims) {
     owner->second = *contest->second.begin();
+    --owner->second->lost;
     others.insert(*owner->second->service);
+  } else {
+    --claims.lost;
   }
   if (contest->second.size() == 1) contested_.erase(contest);
 }
 
 bool FrontendOwners::owns(const Claims& claims, const FrontendKey& key) const {
+  if (claims.lost == 0) return true;
   const auto owner = owners_.find(key);
   return owner != owners_.end() && owner->second == &claims;
 }

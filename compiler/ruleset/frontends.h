@@ -36,6 +36,7 @@ struct Claims {
   const snapshot::ObjectName* service = nullptr;  // likewise
   std::int64_t created = 0;  // Unix seconds; 0: unknown, which counts as the newest
   std::vector<FrontendKey> keys;                  // sorted
+  std::size_t lost = 0;                           // of the keys, how many another one has
 };
 
 class FrontendOwners {
@@ -43,7 +44,7 @@ class FrontendOwners {
   struct Better {  // has the better claim
     bool operator()(const Claims* a, const Claims* b) const;
   };
-  using Claimants = std::set<const Claims*, Better>;
+  using Claimants = std::set<Claims*, Better>;
 
   void expect(std::size_t frontends) { owners_.reserve(frontends); }
 
@@ -51,6 +52,7 @@ class FrontendOwners {
   std::set<snapshot::ObjectName> claim(Claims& claims, std::int64_t created,
                                        std::vector<FrontendKey> keys);
 
+  // Whether a frontend that the Service claims is its own.
   bool owns(const Claims& claims, const FrontendKey& key) const;
 
   // Frontends with several claimants, best claim first.
@@ -61,11 +63,10 @@ class FrontendOwners {
     std::size_t operator()(const FrontendKey& key) const noexcept;
   };
 
-  void take(const Claims& claims, const FrontendKey& key, std::set<snapshot::ObjectName>& others);
-  void release(const Claims& claims, const FrontendKey& key,
-               std::set<snapshot::ObjectName>& others);
+  void take(Claims& claims, const FrontendKey& key, std::set<snapshot::ObjectName>& others);
+  void release(Claims& claims, const FrontendKey& key, std::set<snapshot::ObjectName>& others);
 
-  std::unordered_map<FrontendKey, const Claims*, Hash> owners_;
+  std::unordered_map<FrontendKey, Claims*, Hash> owners_;
   std::map<FrontendKey, Claimants> contested_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -60,9 +61,12 @@ void add_affinity(const Ruleset::CompiledPort& port, Structure& structure) {
   structure.chains.insert(structure.chains.end(), chains.begin(), chains.end());
 }
 
-bool points_at_random_chain(const Element& element) {
-  return element.verdict.code == Verdict::Code::goto_ &&
-         element.verdict.chain.kind == ChainKind::random;
+// The chain of random choice that an element points at, if it does.
+std::optional<ChainRef> random_chain_of(const Element& element) {
+  const Verdict verdict = element.verdict();
+  if (verdict.code != Verdict::Code::goto_ || verdict.chain.kind != ChainKind::random)
+    return std::nullopt;
+  return verdict.chain;
 }
 
 const Chain* find(const std::vector<Chain>& chains, const ChainRef& ref) {
@@ -188,7 +192,7 @@ void Ruleset::note_affinity(const std::vector<CompiledPort>& before,
 
 void Ruleset::add(const Element& element) {
   if (is_shared(element.set.kind) && shared_[{element.set.kind, element.address}]++ > 0) return;
-  if (points_at_random_chain(element)) ++random_chains_[element.verdict.chain].elements;
+  if (const auto chain = random_chain_of(element)) ++random_chains_[*chain].elements;
   if (!all_pending_) pending_.insert.push_back(element);
 }
 
@@ -198,7 +202,7 @@ void Ruleset::remove(const Element& element) {
     if (--count->second > 0) return;
     shared_.erase(count);
   }
-  if (points_at_random_chain(element)) --random_chains_[element.verdict.chain].elements;
+  if (const auto chain = random_chain_of(element)) --random_chains_[*chain].elements;
   if (!all_pending_) pending_.erase.push_back(element);
 }
 

@@ -55,8 +55,10 @@ Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Chang
       if (states.size() == kPiece) update();
     }
   // Those that are gone are among the changes only.
-  for (const snapshot::ObjectName& name : changes.services)
-    if (!all || snapshot.find(name) == nullptr) states.push_back(resolve(name));
+  changes.each_service(
+      [&](const snapshot::ObjectName& name, const snapshot::Snapshot::Entry* entry) {
+        if (!all || entry == nullptr) states.push_back(resolve_entry(name, entry));
+      });
   update();
   return ok_status();
 }

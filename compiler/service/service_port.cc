@@ -19,7 +19,8 @@ bool is_served(const Service& service) {
 bool has_external_local(const Service& service) {
   if (!service.external_local) return false;
   return service.type == Service::Type::load_balancer || service.type == Service::Type::node_port ||
-         (service.type == Service::Type::cluster_ip && !service.external_ips.empty());
+         (service.type == Service::Type::cluster_ip &&
+          (!service.external_ips.empty() || service.external_ips_unreadable));
 }
 
 std::vector<Frontend> frontends(const Service& service, const Service::PortSpec& port,
@@ -69,7 +70,7 @@ std::vector<Candidate> candidates(const snapshot::Snapshot::Entry& entry,
     for (const EndpointSlice::PortSpec& slice_port : slice->ports) {
       if (slice_port.name != port.name || slice_port.protocol != port.protocol) continue;
       for (const snapshot::Endpoint& endpoint : slice->endpoints)
-        result.push_back({&endpoint, slice_port.port});
+        result.push_back({&endpoint, slice->hints_of(endpoint), slice_port.port});
     }
   }
   return result;

@@ -19,16 +19,16 @@ bool names(const std::vector<std::string_view>& hints, std::string_view name) {
 }
 
 bool hinted_for_node(const Candidate& candidate, const NodeView& node) {
-  return candidate.endpoint->hints && names(candidate.endpoint->hints->nodes, node.name);
+  return candidate.hints != nullptr && names(candidate.hints->nodes, node.name);
 }
 bool hinted_for_zone(const Candidate& candidate, const NodeView& node) {
-  return candidate.endpoint->hints && names(candidate.endpoint->hints->zones, node.zone);
+  return candidate.hints != nullptr && names(candidate.hints->zones, node.zone);
 }
 bool has_node_hints(const Candidate& candidate) {
-  return candidate.endpoint->hints && !candidate.endpoint->hints->nodes.empty();
+  return candidate.hints != nullptr && !candidate.hints->nodes.empty();
 }
 bool has_zone_hints(const Candidate& candidate) {
-  return candidate.endpoint->hints && !candidate.endpoint->hints->zones.empty();
+  return candidate.hints != nullptr && !candidate.hints->zones.empty();
 }
 
 template <typename Predicate>

@@ -10,9 +10,10 @@
 
 namespace kproxy::service {
 
-// An endpoint of a Service port together with the port that its slice gives it.
+// An endpoint of a Service port together with what its slice gives it.
 struct Candidate {
   const snapshot::Endpoint* endpoint;
+  const snapshot::Endpoint::Hints* hints;  // null: none
   Port port;
 };
 

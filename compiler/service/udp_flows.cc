@@ -5,6 +5,11 @@
 namespace kproxy::service {
 namespace {
 
+// Whether no flow can be stale because of this: somebody served, and all who did still do.
+bool only_grows(const std::vector<Socket>& before, const std::vector<Socket>& after) {
+  return !before.empty() && std::includes(after.begin(), after.end(), before.begin(), before.end());
+}
+
 Address unspecified(Family family) {
   return family == Family::ipv4 ? Address::ipv4(0) : Address();
 }
@@ -60,7 +65,8 @@ void UdpFlows::update(const snapshot::ObjectName& name, const snapshot::Snapshot
   std::vector<UdpPort>& before = services_[name];
   if (before == ports) return;
 
-  // What stays the same, frontend by frontend, is not touched: so say first who served where.
+  // Where everybody who served still does, frontend by frontend, nothing is touched: so say first
+  // who served where.
   std::map<Socket, const std::vector<Socket>*> served;
   for (const UdpPort& port : before)
     for (const Frontend& frontend : port.frontends) {
@@ -74,7 +80,9 @@ void UdpFlows::update(const snapshot::ObjectName& name, const snapshot::Snapshot
     for (const Frontend& frontend : port.frontends) {
       const Socket at = key(port.family, frontend);
       const auto same = served.find(at);
-      if (same != served.end() && *same->second == port.serving)
+      const bool fine = same != served.end() &&
+                        (*same->second == port.serving || only_grows(*same->second, port.serving));
+      if (fine)
         served.erase(same);
       else
         touched_[index_of(port.family)].insert(at);

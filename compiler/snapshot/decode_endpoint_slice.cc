@@ -6,20 +6,24 @@
 namespace kproxy::snapshot {
 namespace {
 
-// Equal hints of a slice's endpoints are held once.
+// Writes each hints of a slice's endpoints into its list once.
 class HintsOfSlice {
  public:
-  explicit HintsOfSlice(StringPool& pool) : pool_(pool) {}
+  HintsOfSlice(std::vector<Endpoint::Hints>& list, StringPool& pool) : list_(list), pool_(pool) {}
 
-  std::shared_ptr<const Endpoint::Hints> decode(Value endpoint, FieldReader& reader) {
+  // The place in the list, counted from 1; 0: none.
+  std::uint32_t decode(Value endpoint, FieldReader& reader) {
     const Value value = reader.object(endpoint, "hints");
-    if (!value.is_given()) return nullptr;
+    if (!value.is_given()) return 0;
     Endpoint::Hints hints{names(reader.list(value, "forZones"), reader),
                           names(reader.list(value, "forNodes"), reader)};
-    if (hints.zones.empty() && hints.nodes.empty()) return nullptr;
-    auto& shared = known_[{hints.zones, hints.nodes}];
-    if (!shared) shared = std::make_shared<const Endpoint::Hints>(std::move(hints));
-    return shared;
+    if (hints.zones.empty() && hints.nodes.empty()) return 0;
+    const auto [place, is_new] = places_.try_emplace({hints.zones, hints.nodes});
+    if (is_new) {
+      list_.push_back(std::move(hints));
+      place->second = static_cast<std::uint32_t>(list_.size());
+    }
+    return place->second;
   }
 
  private:
@@ -36,8 +40,9 @@ class HintsOfSlice {
     return names;
   }
 
+  std::vector<Endpoint::Hints>& list_;
   StringPool& pool_;
-  std::map<std::pair<Names, Names>, std::shared_ptr<const Endpoint::Hints>> known_;
+  std::map<std::pair<Names, Names>, std::uint32_t> places_;
 };
 
 // An entry that is lost says why and takes nothing else with it.
@@ -108,7 +113,7 @@ EndpointSlice decode_endpoint_slice(Value object, ObjectName name, const Subject
     if (auto port = decode_port(value, FieldReader(subject)))
       slice.ports.push_back(std::move(*port));
   if (!slice.family) return slice;
-  HintsOfSlice hints(pool);
+  HintsOfSlice hints(slice.hints, pool);
   slice.endpoints.reserve(endpoints.size());
   for (Value value : endpoints)
     if (auto endpoint = decode_endpoint(value, *slice.family, FieldReader(subject), hints, pool))

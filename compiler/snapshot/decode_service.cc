@@ -74,18 +74,19 @@ void decode_cluster_ips(Value spec, FieldReader& reader, Service& service) {
   }
 }
 
-std::vector<Address> decode_external_ips(Value spec, FieldReader& reader) {
-  std::vector<Address> addresses;
-  for (Value value : reader.list(spec, "externalIPs")) {
+void decode_external_ips(Value spec, FieldReader& reader, Service& service) {
+  const Value list = reader.list(spec, "externalIPs");
+  for (Value value : list) {
     const std::string_view text = reader.text(value);
-    if (reader.failed()) break;
+    if (reader.failed()) return;
     if (const auto address = Address::parse(text)) {
-      addresses.push_back(*address);
+      service.external_ips.push_back(*address);
     } else if (text.find_first_not_of(" \t\r\n") != std::string_view::npos) {
       reader.warning(value, "is " + value.describe() + ", not an IP address; ignored");
     }
   }
-  return addresses;
+  service.external_ips_unreadable =
+      list.is_given() && list.size() > 0 && service.external_ips.empty();
 }
 
 std::vector<Address> decode_load_balancer_ips(Value object, FieldReader& reader) {
@@ -163,7 +164,7 @@ Service decode_service(Value object, ObjectName name, FieldReader& reader) {
   service.internal_local = reader.text(spec, "internalTrafficPolicy") == "Local";
   service.external_local = reader.text(spec, "externalTrafficPolicy") == "Local";
   decode_cluster_ips(spec, reader, service);
-  service.external_ips = decode_external_ips(spec, reader);
+  decode_external_ips(spec, reader, service);
   service.load_balancer_ips = decode_load_balancer_ips(object, reader);
   decode_source_ranges(spec, reader, service);
   service.affinity_seconds = decode_affinity(spec, reader);

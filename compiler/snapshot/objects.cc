@@ -6,8 +6,7 @@ bool Endpoint::operator==(const Endpoint& other) const {
   // Names come from a pool: the same one most often stands at the same place.
   const bool same_node =
       (node.data() == other.node.data() && node.size() == other.node.size()) || node == other.node;
-  const bool same_hints = hints == other.hints || (hints && other.hints && *hints == *other.hints);
-  return address == other.address && same_node && same_hints && ready == other.ready &&
+  return address == other.address && same_node && hints == other.hints && ready == other.ready &&
          serving == other.serving && terminating == other.terminating;
 }
 

@@ -8,7 +8,6 @@
 #include <compare>
 #include <functional>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +52,7 @@ struct Service {
   bool external_local = false;  // externalTrafficPolicy: Local, whether or not it counts here
   // loadBalancerSourceRanges was given, and not one entry could be read: nobody is let in.
   bool source_ranges_unreadable = false;
+  bool external_ips_unreadable = false;  // likewise externalIPs
   std::array<std::optional<Address>, 2> cluster_ips;  // by Family; none: headless or not served
   std::vector<Address> external_ips;
   std::vector<Address> load_balancer_ips;  // status.loadBalancer.ingress[].ip with ipMode VIP
@@ -73,11 +73,11 @@ struct Endpoint {
   };
 
   Address address;
-  std::string_view node;  // spec.nodeName; empty: never local
+  std::string_view node;    // spec.nodeName; empty: never local
+  std::uint32_t hints = 0;  // the place in its slice's list, counted from 1; 0: none
   bool ready = true;
   bool serving = true;
   bool terminating = false;
-  std::shared_ptr<const Hints> hints;  // null: none
 
   bool operator==(const Endpoint& other) const;
 };
@@ -96,7 +96,12 @@ struct EndpointSlice {
   std::optional<Family> family;  // of addressType; none: FQDN, not served
   std::vector<PortSpec> ports;
   std::vector<Endpoint> endpoints;  // all of `family`
+  std::vector<Endpoint::Hints> hints;  // of the endpoints; equal ones are here once
 
+  // Null: none.
+  const Endpoint::Hints* hints_of(const Endpoint& endpoint) const {
+    return endpoint.hints == 0 ? nullptr : &hints[endpoint.hints - 1u];
+  }
   bool operator==(const EndpointSlice&) const = default;
 };
 

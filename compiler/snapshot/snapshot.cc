@@ -97,13 +97,13 @@ void Snapshot::erase_slice(Slices::iterator held) {
 }
 
 void Snapshot::mark(Services::value_type& service) {
-  if (!std::exchange(service.second.changed, true)) changed_.push_back(&service);
+  if (!std::exchange(service.second.changed, true)) changes_.services.push_back(&service);
 }
 
 void Snapshot::drop_if_empty(Services::value_type& service) {
   if (service.second.service || !service.second.slices.empty()) return;
-  std::erase(changed_, &service);
-  changes_.services.push_back(service.first);
+  std::erase(changes_.services, &service);
+  changes_.gone.push_back(service.first);
   services_.erase(service.first);
 }
 
@@ -146,15 +146,12 @@ void Snapshot::replace(std::vector<Object> objects) {
 
 Changes Snapshot::take_changes() {
   Changes changes = std::exchange(changes_, {});
-  auto& names = changes.services;
   // One that was dropped may be known again, or have been dropped twice.
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  std::erase_if(names, [this](const ObjectName& name) { return services_.contains(name); });
-  for (Services::value_type* service : std::exchange(changed_, {})) {
-    service->second.changed = false;
-    names.push_back(service->first);
-  }
+  auto& gone = changes.gone;
+  std::sort(gone.begin(), gone.end());
+  gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
+  std::erase_if(gone, [this](const ObjectName& name) { return services_.contains(name); });
+  for (const Services::value_type* service : changes.services) service->second.changed = false;
   return changes;
 }
 

@@ -18,26 +18,35 @@
 
 namespace kproxy::snapshot {
 
-// What changed since the last take_changes().
-struct Changes {
-  // Those that were added, changed or removed, or their slices; each once, in no order.
-  std::vector<ObjectName> services;
-  bool nodes = false;                // some Node
-  bool service_cidrs = false;        // some ServiceCIDR
-  bool empty() const { return services.empty() && !nodes && !service_cidrs; }
-};
-
 class Snapshot {
  public:
   // Everything known about the Service of one name: it may have slices before it exists.
   struct Entry {
     std::optional<Service> service;
     std::vector<const EndpointSlice*> slices;  // in order of their names
-    bool changed = false;                      // since the last take_changes()
+    mutable bool changed = false;              // since the last take_changes()
     std::uint32_t listed = 0;                  // the Service, by which list
   };
   // In no order: whoever prints them sorts.
   using Services = std::unordered_map<ObjectName, Entry, ObjectNameHash>;
+
+  // What changed since the last take_changes().
+  struct Changes {
+    // Services that were added or changed, or their slices; each once, in no order. Valid until the
+    // snapshot changes again.
+    std::vector<const Services::value_type*> services;
+    std::vector<ObjectName> gone;  // of which neither the Service nor a slice is known any more
+    bool nodes = false;            // some Node
+    bool service_cidrs = false;    // some ServiceCIDR
+    bool empty() const { return services.empty() && gone.empty() && !nodes && !service_cidrs; }
+
+    // Calls for each Service with its name and its Entry, null of those that are gone.
+    template <typename Call>
+    void each_service(Call call) const {
+      for (const ObjectName& name : gone) call(name, static_cast<const Entry*>(nullptr));
+      for (const Services::value_type* service : services) call(service->first, &service->second);
+    }
+  };
 
   Snapshot() = default;
   Snapshot(Snapshot&&) = default;
@@ -55,7 +64,7 @@ class Snapshot {
   // Makes the snapshot hold exactly these objects: all lists in one.
   void replace(std::vector<Object> objects);
 
-  bool has_changes() const { return !changed_.empty() || !changes_.empty(); }
+  bool has_changes() const { return !changes_.empty(); }
   Changes take_changes();
 
   const Services& services() const { return services_; }
@@ -96,11 +105,12 @@ class Snapshot {
   Slices slices_;
   std::map<std::string, Node> nodes_;
   std::map<std::string, ServiceCidr> service_cidrs_;
-  Changes changes_;  // of the Services only those that are not known any more
-  std::vector<Services::value_type*> changed_;
+  Changes changes_;  // a Service of the first list has its mark set
   // How many lists of the kind have begun; an object bears the number of the last that named it.
   std::uint32_t service_lists_ = 0, slice_lists_ = 0;
   std::set<std::string> listed_nodes_, listed_service_cidrs_;  // likewise, of the few
 };
+
+using Changes = Snapshot::Changes;
 
 }  // namespace kproxy::snapshot

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "runtime/apply/message_reader.h"
+
 namespace kproxy::apply {
 namespace {
 
@@ -13,40 +15,6 @@ constexpr std::size_t kReceive = 64 * 1024;
 constexpr std::size_t kHeaders = NLMSG_HDRLEN + sizeof(nfgenmsg);
 constexpr std::size_t kMaxRefusals = 16;
 constexpr int kMaxInterruptions = 16;  // in a row, of one receive
-
-struct Received {
-  nlmsghdr header;
-  Bytes bytes;  // with the header
-};
-
-// Walks through the messages of a datagram.
-class MessageReader {
- public:
-  explicit MessageReader(Bytes bytes) : rest_(bytes) {}
-  std::optional<Received> next() {
-    if (rest_.size() < sizeof(nlmsghdr)) return std::nullopt;
-    Received message;
-    std::memcpy(&message.header, rest_.data(), sizeof message.header);
-    const std::size_t size = message.header.nlmsg_len;
-    if (size < sizeof(nlmsghdr) || size > rest_.size()) return std::nullopt;
-    message.bytes = rest_.first(size);
-    rest_ = rest_.subspan(std::min(aligned(size), rest_.size()));
-    return message;
-  }
-  // Whether something is left that is not a whole message: a datagram that was cut short.
-  bool broken() const { return !rest_.empty(); }
-
- private:
-  Bytes rest_;
-};
-
-// The errno (positive) of a NLMSG_ERROR or NLMSG_DONE.
-int error_of(const Received& message) {
-  std::int32_t error = 0;
-  if (message.bytes.size() >= NLMSG_HDRLEN + sizeof error)
-    std::memcpy(&error, message.bytes.data() + NLMSG_HDRLEN, sizeof error);
-  return -error;
-}
 
 // A NLMSG_ERROR: the errno, the header of the message it is about, and extended attributes.
 Refusal refusal_of(const Received& message) {

@@ -164,6 +164,33 @@ bool read_key(Bytes value, Element& e) {
   return parts.good();
 }
 
+std::optional<Verdict> read_verdict(Bytes attributes, ChainRefs& chains) {
+  const auto code = find(attributes, NFTA_VERDICT_CODE);
+  if (!code) return std::nullopt;
+  Verdict verdict;
+  switch (static_cast<std::int32_t>(code->be32())) {
+    case NF_DROP:
+      verdict.code = Verdict::Code::drop;
+      return verdict;
+    case NFT_RETURN:
+      verdict.code = Verdict::Code::return_;
+      return verdict;
+    case NFT_JUMP:
+      verdict.code = Verdict::Code::jump;
+      break;
+    case NFT_GOTO:
+      verdict.code = Verdict::Code::goto_;
+      break;
+    default:
+      return std::nullopt;
+  }
+  const auto name = find(attributes, NFTA_VERDICT_CHAIN);
+  const auto chain = name ? chains.of(name->string()) : std::nullopt;
+  if (!chain) return std::nullopt;
+  verdict.chain = *chain;
+  return verdict;
+}
+
 // Reads the data of an element of a map.
 bool read_data(Bytes data, ChainRefs& chains, Element& e) {
   const SetRef& set = e.set;
@@ -177,30 +204,9 @@ bool read_data(Bytes data, ChainRefs& chains, Element& e) {
     return parts.good();
   }
   const auto verdict = find(data, NFTA_DATA_VERDICT);
-  if (!verdict) return false;
-  const auto code = find(verdict->value, NFTA_VERDICT_CODE);
-  if (!code) return false;
-  switch (static_cast<std::int32_t>(code->be32())) {
-    case NF_DROP:
-      e.verdict.code = Verdict::Code::drop;
-      return true;
-    case NFT_RETURN:
-      e.verdict.code = Verdict::Code::return_;
-      return true;
-    case NFT_JUMP:
-      e.verdict.code = Verdict::Code::jump;
-      break;
-    case NFT_GOTO:
-      e.verdict.code = Verdict::Code::goto_;
-      break;
-    default:
-      return false;
-  }
-  const auto name = find(verdict->value, NFTA_VERDICT_CHAIN);
-  if (!name) return false;
-  const auto chain = chains.of(name->string());
-  if (!chain) return false;
-  e.verdict.chain = *chain;
+  const auto read = verdict ? read_verdict(verdict->value, chains) : std::nullopt;
+  if (!read) return false;
+  e.set_verdict(*read);
   return true;
 }
 

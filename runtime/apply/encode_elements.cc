@@ -170,8 +170,8 @@ void put_element(Writer& writer, const Element& e, bool with_data, KnownNames& n
     put_key(writer, NFTA_SET_ELEM_KEY_END, e, Cidr(e.other, e.prefix).last());
   if (with_data && e.set.kind == SetKind::endpoints)
     put_endpoint(writer, e);
-  else if (with_data && ruleset::is_map(e.set.kind) && !ruleset::is_written_by_kernel(e.set.kind))
-    put_verdict(writer, e.verdict, names);
+  else if (with_data && ruleset::is_verdict_map(e.set.kind))
+    put_verdict(writer, e.verdict(), names);
   writer.end(element);
 }
 

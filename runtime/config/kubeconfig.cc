@@ -11,6 +11,9 @@ namespace {
 constexpr const char* kExecVersions[] = {"client.authentication.k8s.io/v1",
                                          "client.authentication.k8s.io/v1beta1"};
 
+constexpr const char* kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n";
+
 std::string in_folder_of(const std::string& path, const std::string& file) {
   const std::size_t slash = path.rfind('/');
   if (file.empty() || file.front() == '/' || slash == std::string::npos) return file;
@@ -55,8 +58,11 @@ class Section {
     Pem pem{file(key), ""};
     const std::string data = text(key + "-data");
     if (data.empty()) return pem;
-    const std::vector<unsigned char> bytes = YAML::DecodeBase64(data);
-    pem.text.assign(bytes.begin(), bytes.end());
+    // The decoder of yaml-cpp 0.7 reads out of bounds where other characters are.
+    if (data.find_first_not_of(kBase64) == std::string::npos) {
+      const std::vector<unsigned char> bytes = YAML::DecodeBase64(data);
+      pem.text.assign(bytes.begin(), bytes.end());
+    }
     if (pem.text.find("-----BEGIN") == std::string::npos)
       wrong(at(key + "-data"), "is no PEM text in base64");
     return pem;

@@ -1,23 +1,15 @@
 #include "runtime/kernel/exchange.h"
 
-#include <libmnl/libmnl.h>
-
 #include <cerrno>
 #include <cstring>
+
+#include "runtime/apply/message_reader.h"
 
 namespace kproxy::kernel {
 namespace {
 
 // The kernel makes pieces of a list as large as the buffer it is to fill, up to 32 KiB.
 constexpr std::size_t kReceive = 64 * 1024;
-
-// The errno of a NLMSG_ERROR or NLMSG_DONE.
-int error_of(const nlmsghdr& message) {
-  if (mnl_nlmsg_get_payload_len(&message) < sizeof(std::int32_t)) return 0;
-  std::int32_t error;
-  std::memcpy(&error, mnl_nlmsg_get_payload(&message), sizeof error);
-  return -error;
-}
 
 }  // namespace
 
@@ -46,18 +38,17 @@ Exchange::Piece Exchange::receive(const OnMessage& on_message) {
   };
   const ssize_t size = transport_.receive(received_);
   if (size < 0) return end(static_cast<int>(-size));
-  const auto* message = reinterpret_cast<const nlmsghdr*>(received_.data());
-  int rest = static_cast<int>(size);
-  for (; mnl_nlmsg_ok(message, rest); message = mnl_nlmsg_next(message, &rest)) {
-    if (message->nlmsg_seq != sequence_) continue;
-    if (message->nlmsg_flags & NLM_F_DUMP_INTR) piece.interrupted = true;
-    if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE)
+  apply::MessageReader reader(apply::Bytes(received_).first(static_cast<std::size_t>(size)));
+  while (const auto message = reader.next()) {
+    const nlmsghdr& header = message->header;
+    if (header.nlmsg_seq != sequence_) continue;
+    if (header.nlmsg_flags & NLM_F_DUMP_INTR) piece.interrupted = true;
+    if (header.nlmsg_type == NLMSG_ERROR || header.nlmsg_type == NLMSG_DONE)
       return end(error_of(*message));
-    const auto* payload = static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(message));
-    on_message(*message, {payload, mnl_nlmsg_get_payload_len(message)});
-    if ((message->nlmsg_flags & NLM_F_MULTI) == 0) piece.done = true;  // an answer without a list
+    on_message(header, message->payload());
+    if ((header.nlmsg_flags & NLM_F_MULTI) == 0) piece.done = true;  // an answer without a list
   }
-  return rest > 0 ? end(EPROTO) : piece;
+  return reader.broken() ? end(EPROTO) : piece;
 }
 
 int Exchange::run(std::uint16_t type, std::uint16_t flags, apply::Bytes payload,
@@ -70,23 +61,24 @@ int Exchange::run(std::uint16_t type, std::uint16_t flags, apply::Bytes payload,
 int Exchange::run_all(apply::MessageBuffer& requests,
                       const std::function<void(int error)>& on_refusal) {
   const std::uint32_t before = sequence_;
-  auto* request = reinterpret_cast<nlmsghdr*>(requests.data());
-  int rest = static_cast<int>(requests.size());
-  for (; mnl_nlmsg_ok(request, rest); request = mnl_nlmsg_next(request, &rest))
+  for (std::size_t at = 0; at < requests.size();) {
+    auto* request = reinterpret_cast<nlmsghdr*>(requests.data() + at);
     request->nlmsg_seq = ++sequence_;
+    at += apply::aligned(request->nlmsg_len);
+  }
   if (const int error = transport_.send(requests.bytes()); error != 0) return error;
 
   for (;;) {
     const ssize_t size = transport_.receive(received_);
     if (size < 0) return static_cast<int>(-size);
-    const auto* answer = reinterpret_cast<const nlmsghdr*>(received_.data());
-    for (rest = static_cast<int>(size); mnl_nlmsg_ok(answer, rest);
-         answer = mnl_nlmsg_next(answer, &rest)) {
+    apply::MessageReader reader(apply::Bytes(received_).first(static_cast<std::size_t>(size)));
+    while (const auto answer = reader.next()) {
+      const nlmsghdr& header = answer->header;
       // Unsigned, so that it holds when sequence numbers wrap around.
-      if (answer->nlmsg_type != NLMSG_ERROR || answer->nlmsg_seq - before - 1 >= sequence_ - before)
+      if (header.nlmsg_type != NLMSG_ERROR || header.nlmsg_seq - before - 1 >= sequence_ - before)
         continue;
       if (error_of(*answer) != 0) on_refusal(error_of(*answer));
-      if (answer->nlmsg_seq == sequence_) return 0;
+      if (header.nlmsg_seq == sequence_) return 0;
     }
   }
 }

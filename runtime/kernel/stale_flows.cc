@@ -16,6 +16,10 @@ Error failure(std::string_view what, int error) {
           error == EPERM ? "kproxy needs CAP_NET_ADMIN" : ""};
 }
 
+Family other(Family family) {
+  return family == Family::ipv4 ? Family::ipv6 : Family::ipv4;
+}
+
 // The list itself, not what it says, came to harm.
 bool is_interruption(int error) {
   return error == EINTR || error == ENOBUFS || error == EAGAIN || error == EPROTO ||
@@ -28,11 +32,8 @@ bool is_interruption(int error) {
 class StaleFlows::Running {
  public:
   Running(service::UdpFlows& flows, Family family, const service::NodeView& node,
-          std::unique_ptr<apply::Transport> lists, std::unique_ptr<apply::Transport> deletions)
-      : flows_(flows),
-        lists_(std::move(lists)),
-        deletions_(std::move(deletions)),
-        entries_(*lists_, *deletions_) {
+          apply::Transport& lists, apply::Transport& deletions)
+      : flows_(flows), lists_(lists), deletions_(deletions), entries_(lists, deletions) {
     pass_.family = wanted_.family = family;
     flows_.begin(family);
     wanted_.address = flows_.only_address(family);
@@ -63,8 +64,8 @@ class StaleFlows::Running {
                        "was interrupted " + std::to_string(kTries) + " times while listing entries",
                        "stale ones may be left"});
     }
-    lists_->reopen();
-    deletions_->reopen();
+    lists_.reopen();
+    deletions_.reopen();
     list();
     return ended_;
   }
@@ -96,8 +97,8 @@ class StaleFlows::Running {
   }
 
   service::UdpFlows& flows_;
-  std::unique_ptr<apply::Transport> lists_;
-  std::unique_ptr<apply::Transport> deletions_;
+  apply::Transport& lists_;
+  apply::Transport& deletions_;
   UdpEntries entries_;
   Wanted wanted_;
   service::AddressSet node_ports_;
@@ -121,29 +122,38 @@ bool StaleFlows::pending() const {
   return running_ || flows_.touched(Family::ipv4) || flows_.touched(Family::ipv6);
 }
 
+Status StaleFlows::open_sockets() {
+  for (auto* socket : {&lists_, &deletions_}) {
+    if (*socket) continue;
+    auto made = open_();
+    if (!made) return made.error();
+    *socket = std::move(*made);
+  }
+  return ok_status();
+}
+
 std::vector<Pass> StaleFlows::clear(Clock::time_point until, const service::NodeView& node) {
   std::vector<Pass> ended;
   do {
     const auto began = Clock::now();
     if (!running_) {
-      const Family family = flows_.touched(Family::ipv4) ? Family::ipv4 : Family::ipv6;
+      Family family = next_;
+      if (!flows_.touched(family)) family = other(family);
       if (!flows_.touched(family)) break;
-      auto lists = open_();
-      auto deletions = lists ? open_() : std::move(lists);
-      if (!lists || !deletions) {
+      next_ = other(family);
+      if (const Status opened = open_sockets(); !opened) {
         flows_.begin(family);  // to be looked at by the next pass
-        const Error error = lists ? deletions.error() : lists.error();
-        ended.push_back({.family = family, .error = error});
+        ended.push_back({.family = family, .error = opened.error()});
         continue;
       }
-      running_ =
-          std::make_unique<Running>(flows_, family, node, std::move(*lists), std::move(*deletions));
+      running_ = std::make_unique<Running>(flows_, family, node, *lists_, *deletions_);
     }
     const bool done = running_->step();
     running_->worked(Clock::now() - began);
     if (done) {
       ended.push_back(running_->pass());
       running_.reset();
+      if (ended.back().error) lists_.reset(), deletions_.reset();  // something may be left to read
     }
   } while (Clock::now() < until);
   return ended;

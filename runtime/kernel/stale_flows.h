@@ -16,7 +16,9 @@
 // update() during a pass is answered by another pass. A list that is interrupted is begun again, a
 // few times: what has been read of it counts. Failures are told and not tried again by themselves.
 //
-// One thread, in the network namespace it is in. Sockets are opened by the first pass.
+// One thread, in the network namespace it is in. Sockets are opened by the first pass and kept: to
+// close one of this protocol, the kernel waits until it has disposed of what the last transactions
+// of nf_tables removed, which takes tens of milliseconds and more (seen in 6.18).
 #pragma once
 
 #include <chrono>
@@ -65,9 +67,13 @@ class StaleFlows {
  private:
   class Running;
 
+  Status open_sockets();
+
   service::UdpFlows flows_;
   OpenTransport open_;
+  std::unique_ptr<apply::Transport> lists_, deletions_;
   std::unique_ptr<Running> running_;
+  Family next_ = Family::ipv4;  // families take turns where both have changes
 };
 
 }  // namespace kproxy::kernel

@@ -83,13 +83,7 @@ struct ProxyMetrics {
   Gauges healthcheck{sli_registry, "kubernetes_healthcheck", "[STABLE] The latest outcome of a health check: 1 for success.", {"name", "type"}};
   Counters healthchecks{sli_registry, "kubernetes_healthchecks_total", "[STABLE] Outcomes of health checks.", {"name", "status", "type"}};
 
-  // kproxy's own: per family what kube-proxy counts for both together (or twice), with deletions.
-  ByFamily<Gauge> family_service_changes_pending{registry, "kproxy_service_changes_pending", "Services of a family that changed and are not synced yet."};
-  ByFamily<Counter> family_service_changes{registry, "kproxy_service_changes_total", "Changes of Services seen, in each family that the Service has."};
-  ByFamily<Gauge> family_endpoint_changes_pending{registry, "kproxy_endpoint_changes_pending", "EndpointSlices of a family that changed and are not synced yet."};
-  ByFamily<Counter> family_endpoint_changes{registry, "kproxy_endpoint_changes_total", "Changes of EndpointSlices seen."};
-  ByFamily<Histogram> family_programming_duration{registry, "kproxy_network_programming_duration_seconds", "From a change, deletions included, to its being in force on this node.", programming_buckets()};
-  // What there is.
+  // kproxy's own: what there is.
   Single<Gauge> services{registry, "kproxy_services", "Services compiled."};
   Single<Gauge> elements{registry, "kproxy_elements", "Elements of sets and maps in the ruleset."};
   // What is sent to the kernel.

@@ -11,6 +11,7 @@ from stage import NODE, cidrs, own_node, service, to_other_port
 from topology import ADDRESSES
 
 E2E = pathlib.Path(__file__).resolve().parent.parent.parent / "contrib/e2e"
+HEALTHZ = 10256
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 DEFAULT_SECONDS = 1.0  # within which a change is to be effective, and the sync itself on top
 SYNC_SECONDS = 0.5
@@ -159,11 +160,22 @@ async def selectors(stage):
 
 
 async def node_and_cidrs(stage):
-    """The own Node and the ServiceCIDRs are followed too NODE-01 NODE-03 SEL-10 BEYOND-03 E2E-55"""
+    """The own Node and the ServiceCIDRs are followed too; the first sync knows the Node
+    NODE-01 NODE-03 SEL-10 BEYOND-03 BEYOND-04 BEYOND-25 E2E-55"""
     zones = service("zones", 2, "a1/zone=zone-a,a2/zone=zone-b")
     stage.server.put(*zones.objects())
-    await stage.start()
+    delay = 1.0
+    stage.server.faults.add(resource="nodes", delay=delay)
+    with stage.transactions() as transactions:
+        daemon = await stage.start()
+        first = transactions.of(daemon.pid)[0].time - stage.requests("watch", "nodes")[0].time
+    stage.check(first >= delay, "nothing is sent to the kernel before the Node is there", f"{first:.2f} s")
     one = own_node()
+    one["status"]["addresses"] = [{"type": "InternalIP", "address": "192.168.0.77"}]
+    stage.server.put(one)
+    await stage.check_settled("the addresses of the Node change")
+    accepting = await stage.elements("node-port-addresses4")
+    stage.check(accepting == ["192.168.0.77"], "node ports are accepted at the new one", accepting)
     one["metadata"]["labels"]["topology.kubernetes.io/zone"] = "zone-b"
     stage.server.put(one)
     await stage.check_settled("the zone of the Node changes")
@@ -179,14 +191,23 @@ async def node_and_cidrs(stage):
 
 
 async def node_comes_and_goes(stage):
-    """The Node is deleted, comes back, and has other podCIDRs: Services go on all the while OPS-15 OPS-16"""
+    """The Node is deleted, comes back, and has other podCIDRs: Services go on all the while, and who is a pod is told
+    by the new ones; without its Node a node is not eligible OPS-15 OPS-16 HC-09 BEYOND-21 BEYOND-22"""
+    stage.configure("detectLocalMode: NodeCIDR\n")
     await stage.start()
+    node_ports, pods = "node-port-addresses4", "pod-cidrs4"
+    before = await stage.elements(node_ports), await stage.elements(pods)
+    stage.check((await stage.get(HEALTHZ, "/healthz"))[0] == 200, "/healthz is 200")
     one = own_node()
     async with stage.unbroken("without the Node"):
         stage.server.delete(one)
         await asyncio.sleep(1.0)
+        stage.check((await stage.get(HEALTHZ, "/healthz"))[0] == 503, "/healthz is 503 without the Node")
+        after = await stage.elements(node_ports), await stage.elements(pods)
+        stage.check(all(before) and before == after, "its addresses and its pods are still known", f"{before} {after}")
     stage.server.put(one)
     await stage.check_settled("it is back")
+    stage.check((await stage.get(HEALTHZ, "/healthz"))[0] == 200, "and 200 again")
     async with stage.unbroken("with other podCIDRs"):
         one["spec"] |= {"podCIDR": "10.244.9.0/24", "podCIDRs": ["10.244.9.0/24", "fd00:244:9::/64"]}
         stage.server.put(one)

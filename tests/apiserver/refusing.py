@@ -5,12 +5,15 @@ import tempfile
 import time
 
 import certificates
+import netlink
 from server import PROXY
 from stage import NODE, OTHER_PORT, POD_PORT, own_node, service, to_other_port
 
-HEALTHZ = 10256
+HEALTHZ, METRICS, HEALTH_PORT = 10256, 10249, 31000  # and up
 MOST_HANDSHAKES = 16  # in the first seconds
 NODE_PATIENCE_SECONDS = 30.0  # that kproxy waits for its Node
+PODCIDR_PATIENCE_SECONDS = 330.0  # and, in all, for its podCIDRs
+HURRY = 30  # times as fast
 
 
 async def server_absent(stage):
@@ -156,6 +159,29 @@ async def no_node(stage):
     stage.check(await stage.answers(stage.web) == "pod:8080", "and Services answer")
 
 
+async def no_pod_cidrs(stage):
+    """In mode NodeCIDR a Node without podCIDRs is waited for, five minutes more; then kproxy gives up OPS-04"""
+    stage.most_requests *= HURRY
+    stage.configure("detectLocalMode: NodeCIDR\n")
+    without = own_node()
+    without["spec"] = {}
+    for what, told in (("without podCIDRs", f'timeout waiting for PodCIDR allocation on node "{NODE}"'),
+                       ("that is not there", f'timeout waiting for node "{NODE}" to exist')):
+        stage.server.put(without)
+        if "not there" in what:
+            stage.server.store.delete("nodes", "", NODE)
+        began = time.monotonic()
+        daemon = await stage.launch(through=["env", f"LD_PRELOAD={stage.options.hurry}", f"HURRY={HURRY}"])
+        stage.check(await stage.until(lambda: not daemon.running, 3 * PODCIDR_PATIENCE_SECONDS / HURRY),
+                    f"a Node {what}: kproxy ends", daemon.tail())
+        waited = (time.monotonic() - began) * HURRY
+        stage.check(waited > PODCIDR_PATIENCE_SECONDS - HURRY, "not before its time", f"{waited:.0f} s")
+        stage.check(daemon.process.returncode == 1 and daemon.matching(told.replace('"', r'\\?"')),
+                    "with exit status 1, and says why", f"{daemon.process.returncode} {daemon.tail()}")
+        stage.check(not stage.hooked(), "nothing was programmed")
+        stage.daemons.remove(daemon)  # for it has not crashed
+
+
 async def events_refused(stage):
     """A server that takes no Events is followed all the same OPS-07"""
     stage.server.faults.add(resource="events", status=500, times=99)
@@ -163,6 +189,46 @@ async def events_refused(stage):
     await stage.check_settled("after the start")
     await asyncio.sleep(2.0)
     stage.check(daemon.running, "kproxy runs", daemon.tail())
+
+
+async def owned_table(stage):
+    """While the kernel refuses every sync no health port comes or goes, and conntrack is left alone; both follow the
+    first that succeeds OPS-17 OPS-11 HC-26 HC-28 MET-12"""
+    def with_health_port(name, number):
+        objects = service(name, number, "a1", vip="", etp="Local", protocols="udp").objects()
+        objects[0]["spec"]["healthCheckNodePort"] = HEALTH_PORT + number
+        return objects
+
+    async def answer(number):
+        return (await stage.get(HEALTH_PORT + number, "/"))[0]
+
+    async def metric(name):
+        _, text = await stage.get(METRICS, "/metrics")
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"kubeproxy_{name}{{"))
+
+    failures, passes = "sync_proxy_rules_nftables_sync_failures_total", "conntrack_reconciler_sync_duration_seconds_count"
+    stage.configure("nodePortAddresses: [0.0.0.0/0, '::/0']\nnftables: {syncPeriod: 2s}\n")
+    stage.server.put(*with_health_port("before", 2))
+    daemon = await stage.start()
+    stage.check(await answer(2) == 200, "there is a health port")
+    with netlink.owned_table(stage.namespace, "kproxy"):
+        await daemon.line("Cannot sync")
+        before = await metric(failures), await metric(passes)
+        stage.server.delete(*with_health_port("before", 2))
+        stage.server.put(*with_health_port("meanwhile", 3))
+        await asyncio.sleep(3.0)
+        stage.check(await metric(failures) > before[0], "it is tried again, and fails", await metric(failures))
+        stage.check(await answer(2) != 0, "the health port is still there")
+        stage.check(await answer(3) == 0, "that of a new Service is not")
+        stage.check(await metric(passes) == before[1], "nobody has looked for stale UDP flows")
+        stage.check(daemon.running, "kproxy runs", daemon.tail())
+    await stage.check_settled("once the table is nobody's", 8)
+    stage.check(await answer(2) == 0 and await answer(3) == 200, "now one is gone, and there is the other")
+    for _ in range(30):
+        if looked := await metric(passes) > before[1]:
+            break
+        await asyncio.sleep(0.1)
+    stage.check(looked, "and stale UDP flows are looked for")
 
 
 async def health(stage):
@@ -204,5 +270,6 @@ async def no_ipv6(stage):
     stage.check(daemon.running, "kproxy runs", daemon.tail())
 
 
-SCENARIOS = [no_node, server_absent, starting, too_many_requests, errors, rotated_token, client_certificate, impostor,
-             no_service_cidrs, late_node, events_refused, health, late_token, no_ipv6]
+SCENARIOS = [no_node, no_pod_cidrs, server_absent, starting, too_many_requests, errors, rotated_token,
+             client_certificate, impostor, no_service_cidrs, late_node, events_refused, owned_table, health, late_token, no_ipv6]
+NEED_HURRY = [no_pod_cidrs]

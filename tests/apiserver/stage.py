@@ -117,9 +117,9 @@ class Stage:
 
     # --- programs
 
-    async def launch(self, *more, settings=()):
-        """kproxy, just started."""
-        command = [*map(str, [self.options.kproxy, *(settings or ("--config", self.configuration)), "--v=2", *more])]
+    async def launch(self, *more, settings=(), through=()):
+        """kproxy, just started; through the command of another program."""
+        command = [*map(str, [*through, self.options.kproxy, *(settings or ("--config", self.configuration)), "--v=2", *more])]
         daemon = await Daemon.start(self.namespace, command)
         self.daemons.append(daemon)
         return daemon
@@ -169,6 +169,11 @@ class Stage:
         _, live = await self.run("/bin/sh", "-c", listing)
         _, loaded = await self.run("unshare", "--net", "/bin/sh", "-c", f'nft -f "$0" && {listing}', text)
         return sorted(live.replace(",", " ").split()), sorted(loaded.replace(",", " ").split())
+
+    async def elements(self, name):
+        """What is in a set of the table, as nft lists it."""
+        _, listing = await self.run("nft", "list", "set", "inet", "kproxy", name)
+        return re.findall(r"elements = \{ (.*) \}", listing)
 
     async def settled(self, patience=PATIENCE_SECONDS, objects=None):
         """Waits until the kernel has what the server says; whether it does."""

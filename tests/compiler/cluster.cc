@@ -31,7 +31,7 @@ Address outer_ip(Family family, unsigned number) {
   return *Address::parse("2001:db8::" + std::to_string(number + 1));
 }
 
-Endpoint random_endpoint(std::mt19937& random, Family family) {
+Endpoint random_endpoint(std::mt19937& random, Family family, std::vector<Endpoint::Hints>& hints) {
   Endpoint endpoint;
   endpoint.address = pod_ip(family, draw(random, 60));
   endpoint.node = one_in(random, 3) ? "node-a" : "node-b";
@@ -39,9 +39,8 @@ Endpoint random_endpoint(std::mt19937& random, Family family) {
   endpoint.serving = endpoint.ready || one_in(random, 2);
   endpoint.terminating = !endpoint.ready && one_in(random, 2);
   if (one_in(random, 3)) {
-    Endpoint::Hints hints;
-    hints.zones.push_back(one_in(random, 2) ? "zone-a" : "zone-b");
-    endpoint.hints = std::make_shared<Endpoint::Hints>(hints);
+    hints.push_back({{one_in(random, 2) ? "zone-a" : "zone-b"}, {}});
+    endpoint.hints = static_cast<std::uint32_t>(hints.size());
   }
   return endpoint;
 }
@@ -115,7 +114,7 @@ std::vector<snapshot::Object> random_service(std::mt19937& random, unsigned numb
       slice.ports.push_back(
           {port.name, port.protocol, Port{static_cast<std::uint16_t>(8080 + draw(random, 2))}});
     for (unsigned n = draw(random, 7); n > 0; --n)
-      slice.endpoints.push_back(random_endpoint(random, *slice.family));
+      slice.endpoints.push_back(random_endpoint(random, *slice.family, slice.hints));
     objects.emplace_back(slice);
   }
   objects.emplace_back(service);

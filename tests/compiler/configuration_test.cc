@@ -233,6 +233,8 @@ BOOST_AUTO_TEST_CASE(documents_that_are_none) {  // CFG-44
       {"apiVersion: kubeproxy.config.k8s.io/v1alpha1\n", "kind is missing"},
       {"apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: ConfigMap\n",
        "config.yaml:2: kind is \"ConfigMap\", not KubeProxyConfiguration"},
+      {"apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nkind: ConfigMap\n",
+       "config.yaml:3: kind is \"ConfigMap\", not KubeProxyConfiguration"},
       {"apiVersion: kubeproxy.config.k8s.io/v2\nkind: KubeProxyConfiguration\n",
        "apiVersion is \"kubeproxy.config.k8s.io/v2\", not"},
       {"a: [1\nb: }", "config.yaml:2:"},

@@ -123,6 +123,8 @@ constexpr Case kSpecs[] = {
     {R"("externalIPs":["nonsense","192.0.2.1"])",
      " external=192.0.2.1\nwarning: input: $.spec.externalIPs[0]: Service shop/web: is "
      "\"nonsense\", not an IP address; ignored"},
+    {R"("externalIPs":[""])", " external-unreadable"},
+    {R"("externalIPs":[])", ""},
     // source ranges (SVC-13, BEYOND-19)
     {R"("loadBalancerSourceRanges":[" 10.0.0.0/8 ","\t2001:db8::/32\n"])",
      " ranges=10.0.0.0/8,2001:db8::/32"},
@@ -470,8 +472,10 @@ BOOST_AUTO_TEST_CASE(equal_hints_of_a_slice_are_held_once) {
                         R"({"addresses":["10.0.0.3"],"hints":{"forZones":[{"name":"a"}]}}])"),
                   pool);
   BOOST_REQUIRE_EQUAL(decoded.objects.size(), 1);
-  const auto& endpoints = std::get<EndpointSlice>(decoded.objects[0]).endpoints;
+  const auto& slice = std::get<EndpointSlice>(decoded.objects[0]);
+  const auto& endpoints = slice.endpoints;
   BOOST_REQUIRE_EQUAL(endpoints.size(), 3);
+  BOOST_TEST(slice.hints.size() == 2);
   BOOST_TEST(endpoints[0].hints == endpoints[2].hints);
   BOOST_TEST(endpoints[0].hints != endpoints[1].hints);
 }

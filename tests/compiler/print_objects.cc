@@ -56,6 +56,7 @@ std::string print_fields(const Service& service) {
   }
   text += list("ip", cluster_ips, kToString);
   text += list("external", service.external_ips, kToString);
+  if (service.external_ips_unreadable) text += " external-unreadable";
   text += list("vip", service.load_balancer_ips, kToString);
   text += list("ranges", service.source_ranges, kToString);
   if (service.source_ranges_unreadable) text += " ranges-unreadable";
@@ -70,15 +71,15 @@ std::string print_fields(const Service& service) {
   return text;
 }
 
-std::string print_endpoint(const Endpoint& endpoint) {
+std::string print_endpoint(const Endpoint& endpoint, const Endpoint::Hints* hints) {
   std::string text = endpoint.address.to_string();
   if (!endpoint.node.empty()) text.append("@").append(endpoint.node);
   if (!endpoint.ready) text += "!ready";
   if (!endpoint.serving) text += "!serving";
   if (endpoint.terminating) text += "!terminating";
-  if (endpoint.hints) {
-    for (const auto zone : endpoint.hints->zones) text.append("+zone:").append(zone);
-    for (const auto node : endpoint.hints->nodes) text.append("+node:").append(node);
+  if (hints != nullptr) {
+    for (const auto zone : hints->zones) text.append("+zone:").append(zone);
+    for (const auto node : hints->nodes) text.append("+node:").append(node);
   }
   return text;
 }
@@ -88,7 +89,9 @@ std::string print_fields(const EndpointSlice& slice) {
   if (slice.headless) text += " headless";
   text += " " + (slice.family ? std::string(to_string(*slice.family)) : "unserved");
   text += list("ports", slice.ports, print_port<EndpointSlice::PortSpec>);
-  text += list("endpoints", slice.endpoints, print_endpoint);
+  text += list("endpoints", slice.endpoints, [&slice](const Endpoint& endpoint) {
+    return print_endpoint(endpoint, slice.hints_of(endpoint));
+  });
   return text;
 }
 

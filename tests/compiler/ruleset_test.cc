@@ -186,7 +186,8 @@ BOOST_AUTO_TEST_CASE(no_change_is_no_change) {
   BOOST_TEST(tracker.ruleset().take_change().empty());
 }
 
-// A change of one endpoint is that endpoint's elements and no more, at any size of the cluster.
+// A change of one endpoint is that endpoint's elements and no more, at any size of the cluster:
+// BEYOND-11.
 BOOST_AUTO_TEST_CASE(change_is_as_small_as_its_cause) {
   std::vector<snapshot::Object> objects = node_objects();
   for (unsigned i = 0; i < 1000; ++i)

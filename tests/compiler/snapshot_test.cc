@@ -48,8 +48,11 @@ std::string changes(Snapshot& snapshot) {
   const Changes changes = snapshot.take_changes();
   std::string text;
   const auto add = [&text](const std::string& word) { text += (text.empty() ? "" : " ") + word; };
-  const std::set<ObjectName> services(changes.services.begin(), changes.services.end());
-  BOOST_TEST(services.size() == changes.services.size());
+  std::set<ObjectName> services;
+  changes.each_service([&](const ObjectName& name, const Snapshot::Entry* entry) {
+    BOOST_TEST(services.insert(name).second);
+    BOOST_TEST(entry == snapshot.find(name));
+  });
   for (const ObjectName& name : services) add(name.to_string());
   if (changes.nodes) add("nodes");
   if (changes.service_cidrs) add("cidrs");
@@ -84,25 +87,64 @@ BOOST_AUTO_TEST_CASE(services_and_slices) {
     const char* changes;
   };
   const Step kSteps[] = {
-      {"EP-14: a slice before its Service", [](auto& s) { s.put(slice("a-1", "a")); }, "a?(a-1)", "shop/a"},
+      {"EP-14: a slice before its Service", [](auto& s) { s.put(slice("a-1", "a")); }, "a?(a-1)",
+       "shop/a"},
       {"then the Service", [](auto& s) { s.put(service("a")); }, "a(a-1)", "shop/a"},
-      {"SVC-19: the same again", [](auto& s) { s.put(service("a")); s.put(slice("a-1", "a")); }, "a(a-1)", ""},
-      {"the Service changes", [](auto& s) { s.put(service("a", "10.96.0.2")); }, "a(a-1)", "shop/a"},
-      {"an endpoint changes", [](auto& s) { s.put(slice("a-1", "a", "10.0.0.2")); }, "a(a-1)", "shop/a"},
+      {"SVC-19: the same again",
+       [](auto& s) {
+         s.put(service("a"));
+         s.put(slice("a-1", "a"));
+       },
+       "a(a-1)", ""},
+      {"the Service changes", [](auto& s) { s.put(service("a", "10.96.0.2")); }, "a(a-1)",
+       "shop/a"},
+      {"an endpoint changes", [](auto& s) { s.put(slice("a-1", "a", "10.0.0.2")); }, "a(a-1)",
+       "shop/a"},
       {"EP-04: another slice", [](auto& s) { s.put(slice("a-2", "a")); }, "a(a-1 a-2)", "shop/a"},
       {"a slice of no Service", [](auto& s) { s.put(slice("x", "")); }, "a(a-1 a-2)", ""},
       {"another Service", [](auto& s) { s.put(service("b")); }, "a(a-1 a-2) b()", "shop/b"},
-      {"a slice moves", [](auto& s) { s.put(slice("a-1", "b")); }, "a(a-2) b(a-1)", "shop/a shop/b"},
-      {"and moves on to one that is unknown", [](auto& s) { s.put(slice("a-1", "c")); }, "a(a-2) b() c?(a-1)", "shop/b shop/c"},
+      {"a slice moves", [](auto& s) { s.put(slice("a-1", "b")); }, "a(a-2) b(a-1)",
+       "shop/a shop/b"},
+      {"and moves on to one that is unknown", [](auto& s) { s.put(slice("a-1", "c")); },
+       "a(a-2) b() c?(a-1)", "shop/b shop/c"},
       {"and loses its label", [](auto& s) { s.put(slice("a-1", "")); }, "a(a-2) b()", "shop/c"},
       {"and again", [](auto& s) { s.put(slice("a-1", "")); }, "a(a-2) b()", ""},
-      {"EP-15, SVC-21: a Service goes, its slice stays", [](auto& s) { s.erase("Service", {"shop", "a"}); }, "a?(a-2) b()", "shop/a"},
-      {"and again", [](auto& s) { s.erase("Service", {"shop", "a"}); }, "a?(a-2) b()", ""},
+      {"EP-15, SVC-21: a Service goes, its slice stays",
+       [](auto& s) {
+         s.erase("Service", {"shop", "a"});
+       },
+       "a?(a-2) b()", "shop/a"},
+      {"and again",
+       [](auto& s) {
+         s.erase("Service", {"shop", "a"});
+       },
+       "a?(a-2) b()", ""},
       {"and comes back", [](auto& s) { s.put(service("a")); }, "a(a-2) b()", "shop/a"},
-      {"a slice goes", [](auto& s) { s.erase("EndpointSlice", {"shop", "a-2"}); }, "a() b()", "shop/a"},
-      {"what is not there goes", [](auto& s) { s.erase("EndpointSlice", {"shop", "a-2"}); s.erase("Service", {"other", "a"}); s.erase("Pod", {"shop", "a"}); }, "a() b()", ""},
-      {"two changes are one", [](auto& s) { s.put(service("a", "10.96.0.3")); s.put(slice("a-3", "a")); }, "a(a-3) b()", "shop/a"},
-      {"all go", [](auto& s) { s.erase("Service", {"shop", "a"}); s.erase("EndpointSlice", {"shop", "a-3"}); s.erase("Service", {"shop", "b"}); }, "", "shop/a shop/b"},
+      {"a slice goes",
+       [](auto& s) {
+         s.erase("EndpointSlice", {"shop", "a-2"});
+       },
+       "a() b()", "shop/a"},
+      {"what is not there goes",
+       [](auto& s) {
+         s.erase("EndpointSlice", {"shop", "a-2"});
+         s.erase("Service", {"other", "a"});
+         s.erase("Pod", {"shop", "a"});
+       },
+       "a() b()", ""},
+      {"two changes are one",
+       [](auto& s) {
+         s.put(service("a", "10.96.0.3"));
+         s.put(slice("a-3", "a"));
+       },
+       "a(a-3) b()", "shop/a"},
+      {"all go",
+       [](auto& s) {
+         s.erase("Service", {"shop", "a"});
+         s.erase("EndpointSlice", {"shop", "a-3"});
+         s.erase("Service", {"shop", "b"});
+       },
+       "", "shop/a shop/b"},
   };
   Snapshot snapshot;
   for (const Step& step : kSteps) {
@@ -138,8 +180,13 @@ BOOST_AUTO_TEST_CASE(nodes_and_service_cidrs) {
 
 BOOST_AUTO_TEST_CASE(replacing_reports_the_difference) {
   Snapshot snapshot;
-  const std::vector<Object> all{service("a"),  slice("a-1", "a"), service("b"), slice("b-1", "b"),
-                                slice("c-1", "c"), node("n"), service_cidr("k", "10.96.0.0/16")};
+  const std::vector<Object> all{service("a"),
+                                slice("a-1", "a"),
+                                service("b"),
+                                slice("b-1", "b"),
+                                slice("c-1", "c"),
+                                node("n"),
+                                service_cidr("k", "10.96.0.0/16")};
   snapshot.replace(all);
   BOOST_TEST(changes(snapshot) == "shop/a shop/b shop/c nodes cidrs");
   snapshot.replace(all);
@@ -213,8 +260,8 @@ BOOST_AUTO_TEST_CASE(finding) {
 BOOST_AUTO_TEST_CASE(hints_are_compared_by_value) {
   const auto hinted = [](std::vector<std::string_view> zones) {
     EndpointSlice object = slice("a-1", "a");
-    object.endpoints[0].hints =
-        std::make_shared<const Endpoint::Hints>(Endpoint::Hints{std::move(zones), {}});
+    object.hints = {{std::move(zones), {}}};
+    object.endpoints[0].hints = 1;
     return object;
   };
   Snapshot snapshot;

@@ -49,21 +49,26 @@ constexpr Case kCases[] = {
     {"no endpoints", "A", "", "", ""},
 };
 
-snapshot::Endpoint parse(const std::string& text, unsigned number) {
+struct Hinted {
   snapshot::Endpoint endpoint;
+  snapshot::Endpoint::Hints hints;
+  bool has_hints() const { return !hints.zones.empty() || !hints.nodes.empty(); }
+  Candidate candidate(Port port) const { return {&endpoint, has_hints() ? &hints : nullptr, port}; }
+};
+
+Hinted parse(const std::string& text, unsigned number) {
+  Hinted parsed;
+  auto& [endpoint, hints] = parsed;
   endpoint.address = Address::ipv4(0x0a000000u + number);
   endpoint.ready = text[0] == 'R' || text[0] == 'P';
   endpoint.serving = endpoint.ready || text[0] == 'T';
   endpoint.terminating = text[0] == 'T' || text[0] == 'D' || text[0] == 'P';
-  snapshot::Endpoint::Hints hints;
   for (std::size_t i = 1; i < text.size(); ++i) {
     if (text[i] == '*') endpoint.node = "A";
     if (text[i] == 'z') hints.zones.push_back(text[i + 1] == 'A' ? "A" : "B");
     if (text[i] == 'n') hints.nodes.push_back(text[i + 1] == 'A' ? "A" : "B");
   }
-  if (!hints.zones.empty() || !hints.nodes.empty())
-    endpoint.hints = std::make_shared<snapshot::Endpoint::Hints>(hints);
-  return endpoint;
+  return parsed;
 }
 
 std::string numbers(const std::vector<Endpoint>& endpoints) {
@@ -85,14 +90,14 @@ BOOST_AUTO_TEST_SUITE(topology)
 
 BOOST_AUTO_TEST_CASE(selection) {
   for (const Case& c : kCases) {
-    std::vector<snapshot::Endpoint> endpoints;
+    std::vector<Hinted> endpoints;
     std::istringstream words(c.endpoints);
     for (std::string word; words >> word;)
       endpoints.push_back(parse(word, static_cast<unsigned>(endpoints.size() + 1)));
     // The order in which slices give endpoints must not matter.
     for (bool reversed : {false, true}) {
       std::vector<Candidate> candidates;
-      for (const auto& endpoint : endpoints) candidates.push_back({&endpoint, Port{80}});
+      for (const Hinted& endpoint : endpoints) candidates.push_back(endpoint.candidate(Port{80}));
       if (reversed) std::reverse(candidates.begin(), candidates.end());
       const Eligible eligible = select_endpoints(candidates, node_in(c.node_zone));
       BOOST_TEST_CONTEXT(c.clauses << ": " << c.endpoints) {
@@ -105,12 +110,12 @@ BOOST_AUTO_TEST_CASE(selection) {
 
 // EP-07: one address and port twice is one endpoint; a copy that does not terminate wins.
 BOOST_AUTO_TEST_CASE(copies) {
-  const snapshot::Endpoint leaving = parse("T*", 1), staying = parse("R*", 1);
-  for (const auto& order : {std::vector<const snapshot::Endpoint*>{&leaving, &staying},
-                            std::vector<const snapshot::Endpoint*>{&staying, &leaving}}) {
+  const Hinted leaving = parse("T*", 1), staying = parse("R*", 1);
+  for (const auto& order : {std::vector<const Hinted*>{&leaving, &staying},
+                            std::vector<const Hinted*>{&staying, &leaving}}) {
     std::vector<Candidate> candidates;
-    for (const auto* endpoint : order) candidates.push_back({endpoint, Port{80}});
-    candidates.push_back({&staying, Port{81}});
+    for (const auto* endpoint : order) candidates.push_back(endpoint->candidate(Port{80}));
+    candidates.push_back(staying.candidate(Port{81}));
     const Eligible eligible = select_endpoints(candidates, node_in("A"));
     BOOST_TEST(eligible.cluster.size() == 2u);
     BOOST_TEST(eligible.local.size() == 2u);

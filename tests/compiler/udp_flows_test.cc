@@ -261,6 +261,32 @@ BOOST_AUTO_TEST_CASE(touches_little) {
   BOOST_TEST(!flows.touched(Family::ipv4));
 }
 
+// Nobody is stale because there are more endpoints; as in a rolling update, where each new one
+// comes before an old one goes.
+BOOST_AUTO_TEST_CASE(more_endpoints_touch_nothing) {
+  struct Case {
+    const char* before;
+    const char* after;
+    bool touched;
+  };
+  for (const Case& c : {Case{"10.1.0.1:53", "10.1.0.1:53 10.1.0.2:53", false},
+                        {"10.1.0.2:53", "10.1.0.1:53 10.1.0.2:53", false},
+                        {"10.1.0.1:53 10.1.0.2:53", "10.1.0.2:53", true},
+                        {"10.1.0.1:53", "10.1.0.2:53", true},
+                        {"10.1.0.1:53", "10.1.0.2:53 10.1.0.3:53", true},
+                        {"", "10.1.0.1:53", true},
+                        {"10.1.0.1:53", "", true}}) {
+    UdpFlows flows;
+    const std::string frontend = "ip=10.96.0.1 udp=53 ";
+    const Snapshot before = snapshot_of(frontend + c.before),
+                   after = snapshot_of(frontend + c.after);
+    flows.update(kName, before.find(kName), view());
+    deal_with(flows);
+    flows.update(kName, after.find(kName), view());
+    BOOST_TEST(flows.touched(Family::ipv4) == c.touched, c.before << " -> " << c.after);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_they_have_in_common) {
   struct Case {
     const char* service;

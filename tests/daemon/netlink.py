@@ -2,6 +2,7 @@
 that no program need be started to look, and no daemon be believed."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import socket
@@ -19,7 +20,7 @@ NLA_F_NESTED, NLA_TYPE_MASK = 0x8000, 0x3FFF
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 NLMSG_ERROR = 2
-GETTABLE, DELTABLE, GETCHAIN, NEWSETELEM, DELSETELEM, NEWGEN, GETGEN = 1, 2, 4, 12, 14, 15, 16
+NEWTABLE, GETTABLE, DELTABLE, GETCHAIN, NEWSETELEM, DELSETELEM, NEWGEN, GETGEN = 0, 1, 2, 4, 12, 14, 15, 16
 # What a notification is about, and the attribute that names it within its table.
 NOTICES = {
     0: ("new table", None), 2: ("delete table", None),
@@ -102,9 +103,9 @@ def generation(namespace):
     raise OSError("the kernel does not tell the generation")
 
 
-def commit(sock, sequence, kind, flags=0, body=b"", family=NFPROTO_INET):
-    """A transaction of one message."""
-    sock.send(message(BATCH_BEGIN, 0, sequence, family=0, resource=10)
+def commit(sock, sequence, kind, flags=0, body=b"", family=NFPROTO_INET, before=b""):
+    """A transaction of one message, and those that are to come before it."""
+    sock.send(message(BATCH_BEGIN, 0, sequence, family=0, resource=10) + before
               + message(SUBSYSTEM | kind, flags | NLM_F_ACK, sequence + 1, body, family)
               + message(BATCH_END, 0, sequence + 2, family=0, resource=10))
     reply = sock.recv(65536)
@@ -118,6 +119,18 @@ def flush(namespace):
     with netlink_socket(namespace) as sock:
         sock.setblocking(True)
         commit(sock, 1, DELTABLE, family=0)
+
+
+@contextlib.contextmanager
+def owned_table(namespace, table):
+    """In the place of an `inet TABLE` that is there, one which the kernel lets nobody else change, and which goes
+    at the end."""
+    with netlink_socket(namespace) as sock:
+        sock.setblocking(True)
+        name, owner = attribute(1, table.encode() + b"\0"), struct.pack("!I", 2)  # NFT_TABLE_F_OWNER
+        commit(sock, 1, NEWTABLE, NLM_F_CREATE, name + attribute(2, owner),
+               before=message(SUBSYSTEM | DELTABLE, 0, 1, name))
+        yield
 
 
 @dataclasses.dataclass

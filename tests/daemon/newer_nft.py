@@ -61,7 +61,8 @@ def services():
 
 
 async def beside_a_foreign_table(node):
-    """With a table that makes Debian 12's nft die: kproxy starts, updates, verifies, repairs, restarts"""
+    """With a table that makes Debian 12's nft die: kproxy starts, updates, verifies, repairs, restarts
+    (BEYOND-12)"""
     newer = newer_nft()
     loaded = await node.run(*newer.command, "-f", "-", text=FOREIGN)
     node.expect(loaded.status == 0, f"the newer nft: {loaded.errors}")

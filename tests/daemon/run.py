@@ -24,14 +24,16 @@ import topology
 import atomic
 import command_line
 import kill
+import migration
 import newer_nft
 import node
 import operator_errors
+import privileges
 import restart
 import takeover
 import tamper
 
-SUBJECTS = [command_line, operator_errors, restart, atomic, kill, tamper, takeover, newer_nft]
+SUBJECTS = [command_line, operator_errors, privileges, restart, atomic, kill, tamper, takeover, migration, newer_nft]
 TEST_SECONDS, LONG_TEST_SECONDS = 120, 1800
 MOST_PROBLEMS = 12  # to show of a test
 

@@ -220,7 +220,8 @@ BOOST_AUTO_TEST_CASE(an_element_that_the_kernel_refuses_is_left_out) {
   bad.address = address("10.96.0.66");
   bad.protocol = Protocol::tcp;
   bad.port = Port{66};
-  bad.verdict = {ruleset::Verdict::Code::goto_, {.kind = ruleset::ChainKind::random, .count = 999}};
+  bad.set_verdict(
+      {ruleset::Verdict::Code::goto_, {.kind = ruleset::ChainKind::random, .count = 999}});
   desired.elements.push_back(bad);
   const auto wanted = [&] { return desired; };
   const apply::Applied applied = require(a.engine->reconcile(wanted));

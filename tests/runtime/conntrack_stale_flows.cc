@@ -273,6 +273,46 @@ BOOST_AUTO_TEST_CASE(changes_meanwhile) {
   BOOST_TEST(table.count() == 1000u);
 }
 
+// To close a socket may take long: they are kept, unless there was trouble.
+BOOST_AUTO_TEST_CASE(sockets_are_kept) {
+  NetworkNamespace name_space;
+  Troubled::Trouble trouble;
+  int opened = 0;
+  StaleFlows flows([&] {
+    ++opened;
+    return troubled(trouble)();
+  });
+  const auto passes = [&](int count, int expected) {
+    for (int i = 0; i < count; ++i) {
+      Dns changed({"10.1.0." + std::to_string(opened % 200 + i + 1), "fd01::" + std::to_string(i)});
+      flows.update(kDns, changed.entry(), node());
+      BOOST_TEST(!clear(flows).empty());
+    }
+    BOOST_TEST(opened == expected);
+  };
+  passes(3, 2);
+  trouble = {.times = 1, .error = EPERM};
+  passes(1, 4);
+  passes(3, 4);
+}
+
+// However often IPv4 changes, IPv6 has its turn.
+BOOST_AUTO_TEST_CASE(families_in_turn) {
+  NetworkNamespace name_space;
+  StaleFlows flows;
+  std::vector<Family> passes;
+  for (int i = 0; i < 4; ++i) {
+    Dns changed({"10.1.0." + std::to_string(i + 1), "fd01::" + std::to_string(i / 2 + 1)});
+    flows.update(kDns, changed.entry(), node());
+    for (int step = 0; step < 1000; ++step) {
+      const auto ended = flows.clear({}, node());
+      for (const Pass& pass : ended) passes.push_back(pass.family);
+      if (!ended.empty()) break;
+    }
+  }
+  BOOST_TEST((passes == std::vector{Family::ipv4, Family::ipv6, Family::ipv4, Family::ipv6}));
+}
+
 // BEYOND-10: a pass through many entries holds few of them. KPROXY_TEST_ENTRIES=1000000 for more
 // than these (net.netfilter.nf_conntrack_max must allow it).
 BOOST_AUTO_TEST_CASE(many_entries) {

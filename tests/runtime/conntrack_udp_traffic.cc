@@ -214,8 +214,9 @@ class Node {
     Errors warnings;
     const snapshot::Changes changes = snapshot_.take_changes();
     BOOST_REQUIRE(tracker_.update(snapshot_, changes, warnings).ok());
-    for (const ObjectName& name : changes.services)
-      flows_->update(name, snapshot_.find(name), tracker_.ruleset().node());
+    changes.each_service([&](const ObjectName& name, const snapshot::Snapshot::Entry* entry) {
+      flows_->update(name, entry, tracker_.ruleset().node());
+    });
   }
 
   struct Pod {

@@ -79,6 +79,8 @@ constexpr Case kCases[] = {
     {R"({"server":"https://a","certificate-authority-data":"LS0tLS1CRUdJTiBY"})", "{}", "https://a ca=-----BEGIN X"},
     {R"({"server":"https://a","certificate-authority-data":"!!"})", "{}",
      "error: /etc/kp/config: $.clusters[1].cluster.certificate-authority-data: is no PEM text in base64"},
+    {R"({"server":"https://a","certificate-authority-data":"LS0tLS1CRUdJTiBY\u00e9\u00ff"})", "{}",
+     "error: /etc/kp/config: $.clusters[1].cluster.certificate-authority-data: is no PEM text in base64"},
     {R"({"server":"https://a","certificate-authority":"/ca","insecure-skip-tls-verify":true})", "{}",
      "error: /etc/kp/config: $.clusters[1].cluster.insecure-skip-tls-verify: and a certificate authority exclude each other (leave one of them out)"},
     {R"({"server":"https://a","insecure-skip-tls-verify":"yes"})", "{}",

@@ -195,7 +195,8 @@ BOOST_AUTO_TEST_CASE(a_list_in_place_of_what_is_known) {  // OPS-13
   pair.peer.send(complete, list_end(12));
   pair.until("end of list", [&] { return pair.names() == "shop/web+1"; });
   std::set<std::string> changed;
-  for (const auto& name : pair.snapshot.take_changes().services) changed.insert(name.name);
+  pair.snapshot.take_changes().each_service(
+      [&](const auto& name, const auto*) { changed.insert(name.name); });
   BOOST_TEST((changed == std::set<std::string>{"cart", "new"}));
 }
 
