@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "compiler/types/replace.h"
+
 namespace kproxy::ruleset {
 namespace {
 
@@ -144,10 +146,17 @@ void Ruleset::compile_service(const ServiceState& service, Services::value_type&
     compiled.push_back(std::move(out));
   }
   note(ports, compiled);
-  if (compiled.empty())
+  if (compiled.empty()) {
     services_.erase(known.first);
-  else
+  } else if (compiled.size() != ports.size()) {
     ports = std::move(compiled);
+  } else {
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+      ports[i].port_name = std::move(compiled[i].port_name);
+      ports[i].affinity = std::move(compiled[i].affinity);
+      replace(ports[i].elements, std::move(compiled[i].elements));
+    }
+  }
 }
 
 void Ruleset::note(const std::vector<CompiledPort>& before,

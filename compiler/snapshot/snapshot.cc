@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "compiler/types/replace.h"
+
 namespace kproxy::snapshot {
 namespace {
 
@@ -15,6 +17,15 @@ bool assign(std::map<std::string, Value>& values, Value value) {
   if (!is_new && at->second == value) return false;
   at->second = std::move(value);
   return true;
+}
+
+// All but the name and the Service, which are the same.
+void replace_fields(EndpointSlice& held, EndpointSlice fresh) {
+  held.headless = fresh.headless;
+  held.family = fresh.family;
+  replace(held.ports, std::move(fresh.ports));
+  replace(held.endpoints, std::move(fresh.endpoints));
+  replace(held.hints, std::move(fresh.hints));
 }
 
 template <typename Value>
@@ -54,7 +65,7 @@ void Snapshot::put_slice(EndpointSlice slice) {
       known->listed = slice_lists_;
       if (known->slice == slice) return;
       mark(*known->service);
-      known->slice = std::move(slice);
+      replace_fields(known->slice, std::move(slice));
       return;
     }
     erase_slice(known);  // it left its Service for another, or for none
