@@ -92,6 +92,11 @@ Daemon::Daemon(config::CommandLine settings, Reparse reparse, log::Log& log)
     facts_.update(snapshot_, changes, proxier_.ruleset().node());
   };
   proxier_.on_synced = [this] { publish(); };
+  proxier_.on_failed = [this](const Error& error) {
+    if (!cluster_) return;
+    if (const auto event = sync_trouble_.failed(settings_.options.node, error, Clock::now()))
+      cluster_->post_event(*event);
+  };
 }
 
 Daemon::~Daemon() = default;
@@ -113,7 +118,9 @@ int Daemon::run() {
     pollfd events[] = {{signals.fd(), POLLIN, 0},
                        {file_ ? file_->fd() : cluster_->fd(), POLLIN, 0},
                        {proxier_.fd(), POLLIN, 0},
-                       {settings_.config_file.empty() ? -1 : configuration_.fd(), POLLIN, 0}};
+                       {settings_.config_file.empty() ? -1 : configuration_.fd(), POLLIN, 0},
+                       {may_clear_stale_flows() ? facts_.stale_flows().file_descriptor() : -1,
+                        POLLIN, 0}};
     if (poll(events, std::size(events), milliseconds_to_next_timer()) < 0 && errno != EINTR) {
       log_.error("Cannot wait", {"poll", std::strerror(errno), ""});
       return 1;
@@ -234,9 +241,7 @@ Status Daemon::start_services() {
   drop_privileges(kernel::Stage::serving);
   start_servers();
   if (exit_status_) return ok_status();
-  source::ClusterEvent starting;
-  starting.regarding.kind = "Node";
-  starting.regarding.name = starting.regarding.uid = settings_.options.node;
+  source::ClusterEvent starting = source::event_about_node(settings_.options.node);
   starting.reason = "Starting";
   starting.action = "StartKubeProxy";
   cluster_->post_event(starting);
@@ -302,9 +307,7 @@ void Daemon::start_servers() {
   pages.set_verbosity = [this](int level) { log_.verbosity().set_level(level); };
   for (const serve::ListenFailure& failure : servers_->start(std::move(wanted))) {
     if (cluster_) {
-      source::ClusterEvent event;
-      event.regarding.kind = "Node";
-      event.regarding.name = event.regarding.uid = settings_.options.node;
+      source::ClusterEvent event = source::event_about_node(settings_.options.node);
       event.type = "Warning";
       event.reason = failure.reason;
       event.action = "StartKubeProxy";
@@ -355,18 +358,12 @@ void Daemon::remember_node() {
 }
 
 void Daemon::observe() {
-  source::Observations seen = cluster_->take_observations();
-  service_changes_ += seen.service_events;
-  slice_changes_ += seen.slice_events;
-  metrics_.service_changes.add(seen.service_events);
-  metrics_.endpoint_changes.add(seen.slice_events);
-  metrics_.service_changes_pending.set(static_cast<double>(service_changes_));
-  metrics_.endpoint_changes_pending.set(static_cast<double>(slice_changes_));
+  const source::Observations seen = cluster_->take_observations();
+  pending_.observe(seen, Clock::now());
   metrics_.watch_restarts.add(seen.watch_restarts);
   for (const source::RequestSeen& request : seen.requests)
     metrics_.requested(request.code, request.method, request.method, request.host,
                        request.duration);
-  triggers_.insert(triggers_.end(), seen.triggers.begin(), seen.triggers.end());
   for (const Error& error : seen.troubles)
     if (const auto again = repetition_.tell(error.message(), Clock::now()))
       log_.error("Trouble with the API server", error, {{"kept_back", *again}});
@@ -388,14 +385,9 @@ void Daemon::publish() {
     health_.set_node_eligible(found == snapshot_.nodes().end() ||
                               (!found->second.being_deleted && !found->second.to_be_deleted));
   }
-  service_changes_ = slice_changes_ = 0;
-  metrics_.service_changes_pending.set(0);
-  metrics_.endpoint_changes_pending.set(0);
-  const auto now = std::chrono::system_clock::now();
-  for (const source::ChangeTrigger& trigger : std::exchange(triggers_, {}))
-    if (trigger.time >= started_wall_)
-      metrics_.programming_duration[trigger.family].observe(
-          std::chrono::duration<double>(now - trigger.time).count());
+  sync_trouble_.succeeded();
+  // A change that waits for the least time between syncs was no part of this one.
+  if (proxier_.in_sync()) pending_.in_force(Clock::now());
   for (Family family : kFamilies) {
     using Policy = ServiceFacts::TrafficPolicy;
     metrics_.set_no_local_endpoints(family, "internal",
@@ -423,8 +415,12 @@ void Daemon::look_at_addresses() {
   publish_health_ports();
 }
 
+bool Daemon::may_clear_stale_flows() const {
+  return phase_ == Phase::running && proxier_.in_sync() && facts_.stale_flows().pending();
+}
+
 void Daemon::clear_stale_flows() {
-  if (!proxier_.in_sync() || !facts_.stale_flows().pending()) return;
+  if (!may_clear_stale_flows()) return;
   const auto until = Clock::now() + kStaleFlowsShare;
   for (const kernel::Pass& pass : facts_.stale_flows().clear(until, proxier_.ruleset().node())) {
     metrics_.conntrack_duration[pass.family].observe(
@@ -494,7 +490,7 @@ void Daemon::stop(const Error& error) {
 }
 
 int Daemon::milliseconds_to_next_timer() const {
-  if (phase_ == Phase::running && proxier_.in_sync() && facts_.stale_flows().pending()) return 0;
+  if (may_clear_stale_flows() && facts_.stale_flows().file_descriptor() < 0) return 0;
   std::optional<Clock::time_point> next = timer_;
   if (phase_ == Phase::running)
     if (const auto due = proxier_.next(); due && (!next || *due < *next)) next = due;

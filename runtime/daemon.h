@@ -2,8 +2,8 @@
 // table what that means; serves health and metrics; clears what conntrack should forget.
 //
 // The main thread runs a loop around poll(): the source, the kernel's notifications, the
-// configuration file, signals, timers. HTTP is served by a second thread. SIGTERM and SIGINT end it
-// and leave the rules.
+// configuration file, signals, timers. HTTP is served by a second thread; a third asks conntrack for
+// its entries. SIGTERM and SIGINT end it and leave the rules.
 #pragma once
 
 #include <chrono>
@@ -21,6 +21,7 @@
 #include "runtime/config/command_line.h"
 #include "runtime/kernel/privileges.h"
 #include "runtime/log/log.h"
+#include "runtime/pending_changes.h"
 #include "runtime/proxier.h"
 #include "runtime/serve/health.h"
 #include "runtime/serve/proxy_metrics.h"
@@ -29,6 +30,7 @@
 #include "runtime/source/api_server.h"
 #include "runtime/source/file_watch.h"
 #include "runtime/source/snapshot_file.h"
+#include "runtime/sync_trouble.h"
 
 namespace kproxy {
 
@@ -67,6 +69,7 @@ class Daemon {
   void remember_node();
   void observe();
   void tell(const snapshot::Diagnostics& diagnostics);
+  bool may_clear_stale_flows() const;
   void clear_stale_flows();
   void publish();
   void publish_health_ports();
@@ -84,6 +87,8 @@ class Daemon {
   snapshot::Snapshot snapshot_;
   Proxier proxier_;
   ServiceFacts facts_;
+  PendingChanges pending_{metrics_};
+  SyncTrouble sync_trouble_;
   std::unique_ptr<source::SnapshotFile> file_;
   std::unique_ptr<source::ApiServer> cluster_;
   source::FileWatch configuration_;
@@ -92,15 +97,10 @@ class Daemon {
 
   Phase phase_ = Phase::waiting_for_node;
   const Clock::time_point started_ = Clock::now();
-  const std::chrono::system_clock::time_point started_wall_ = std::chrono::system_clock::now();
   bool runs_plugins_ = false;
   bool node_missing_told_ = false;
   std::optional<Clock::time_point> timer_;  // of the phase, or of addresses to be looked at
   std::optional<int> exit_status_;
-
-  // Seen of the source since the last sync.
-  std::vector<source::ChangeTrigger> triggers_;
-  std::uint64_t service_changes_ = 0, slice_changes_ = 0;
 
   service::NodePortAddresses published_addresses_;
   std::mutex failures_mutex_;

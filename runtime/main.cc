@@ -11,7 +11,7 @@
 #include "runtime/log/log.h"
 #include "runtime/one_shot.h"
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): out of memory ends it
   using namespace kproxy;
   const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
   const auto parsed = config::parse_command_line(arguments);

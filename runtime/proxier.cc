@@ -162,10 +162,7 @@ void Proxier::run() {
     return true;
   };
   if (changed_at_ && now >= ended_at_ + settings_.min_sync_period) sync();
-  if (due(retry_at_)) {
-    if (changed_at_) changed_at_.reset();
-    sync_all("Synced after a failure");
-  }
+  if (due(retry_at_)) sync_all("Synced after a failure");  // without a change that has to wait still
   if (due(repair_at_) && !retry_at_) repair();
   if (due(verify_at_) && !retry_at_) {
     repair();
@@ -259,6 +256,7 @@ void Proxier::failed(const Error& error, bool full, Clock::time_point begin) {
   health_.sync_failed();
   metrics_.synced({seconds(ended_at_ - begin), full, false});
   trouble("Cannot sync; the rules stay as they were, and it is tried again", error);
+  on_failed(error);
 }
 
 void Proxier::succeeded(std::string_view message, const apply::Applied& applied, bool full,

@@ -43,9 +43,10 @@ class Proxier {
   Proxier(Settings settings, snapshot::Snapshot& snapshot, const log::Log& log,
           serve::ProxyMetrics& metrics, serve::Health& health);
 
-  // Called after each compilation, with what had changed, and after each sync that succeeded.
+  // Called after each compilation, with what had changed, and after each sync, as it ended.
   std::function<void(const snapshot::Changes&)> on_compiled = [](const auto&) {};
   std::function<void()> on_synced = [] {};
+  std::function<void(const Error&)> on_failed = [](const auto&) {};
 
   void set_periods(Clock::duration sync_period, Clock::duration min_sync_period);
 

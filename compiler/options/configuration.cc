@@ -1,5 +1,6 @@
 #include "compiler/options/configuration.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "compiler/options/duration.h"
@@ -50,6 +52,49 @@ bool is_number(const YAML::Node& node) {
 bool is_text(const YAML::Node& node) {
   return node.IsScalar() && !as_boolean(node) && !is_number(node);
 }
+
+// Counts documents that are not empty. The library's own way to read them all does not come to an
+// end where, say, a comma follows the first one: it stands still there, and finds one empty
+// document after the other.
+class Documents : public YAML::EventHandler {
+ public:
+  std::size_t count(const std::string& text) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    std::size_t documents = 0;
+    for (int last = -1; parser.HandleNextDocument(*this); last = begin_.pos) {
+      if (begin_.pos == last) throw YAML::ParserException(begin_, "not expected here");
+      documents += !empty_;
+    }
+    return documents;
+  }
+
+ private:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    begin_ = mark;
+    empty_ = true;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override { empty_ = false; }
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    empty_ = false;
+  }
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    empty_ = false;
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    empty_ = false;
+  }
+  void OnMapEnd() override {}
+
+  YAML::Mark begin_;
+  bool empty_ = true;
+};
 
 // Walks one document along the table of fields.
 class Reader {
@@ -199,6 +244,7 @@ class Reader {
               "is " + describe(member.second) + ", not true or false");
     }
     std::vector<std::string> texts;
+    texts.reserve(booleans.size());
     for (const auto& [name, value] : booleans) texts.push_back(name + (value ? "=true" : "=false"));
     result_.fields[std::string(field.path)] = std::move(texts);
   }
@@ -236,12 +282,11 @@ class Reader {
 Configuration read_configuration(std::string_view input, const std::string& text) {
   Configuration result;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1)
+    if (const std::size_t documents = Documents().count(text); documents > 1)
       result.warnings.push_back({std::string(input),
-                                 "holds " + std::to_string(documents.size()) + " documents",
+                                 "holds " + std::to_string(documents) + " documents",
                                  "only the first one counts"});
-    Reader(input, result).read(documents.empty() ? YAML::Node() : documents.front());
+    Reader(input, result).read(YAML::Load(text));
   } catch (const YAML::Exception& failure) {
     result.errors.push_back({std::string(input) + ':' + std::to_string(failure.mark.line + 1) +
                                  ':' + std::to_string(failure.mark.column + 1),

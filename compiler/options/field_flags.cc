@@ -47,6 +47,7 @@ std::vector<std::string> read_booleans(const std::vector<std::string>& items,
       errors.push_back({where, "holds \"" + item + "\"", "write NAME=true or NAME=false"});
   }
   std::vector<std::string> texts;
+  texts.reserve(booleans.size());
   for (const auto& [name, value] : booleans) texts.push_back(name + (value ? "=true" : "=false"));
   return texts;
 }

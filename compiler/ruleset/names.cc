@@ -118,7 +118,7 @@ std::string name(const SetRef& set, const OwnerNames& owners) {
 }
 
 std::string name(const ChainRef& chain, const OwnerNames& owners) {
-  const std::string scoped = std::string(scope_name(chain.scope)) + digit(chain.family);
+  std::string scoped = std::string(scope_name(chain.scope)) + digit(chain.family);
   const std::string_view local = chain.policy == Policy::local ? "local-" : "";
   switch (chain.kind) {
     case ChainKind::prerouting:

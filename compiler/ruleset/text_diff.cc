@@ -111,7 +111,8 @@ class Differ {
       ++first;
     std::size_t last = 0;
     while (before.lines.size() > first + last && after.lines.size() > first + last &&
-           before.lines.rbegin()[last] == after.lines.rbegin()[last])
+           before.lines[before.lines.size() - 1 - last] ==
+               after.lines[after.lines.size() - 1 - last])
       ++last;
     const std::size_t m = before.lines.size() - first - last;
     const std::size_t n = after.lines.size() - first - last;

@@ -171,4 +171,9 @@ const Snapshot::Entry* Snapshot::find(const ObjectName& service) const {
   return entry == services_.end() ? nullptr : &entry->second;
 }
 
+const EndpointSlice* Snapshot::find_slice(const ObjectName& slice) const {
+  const auto held = slices_.find(slice);
+  return held == slices_.end() ? nullptr : &held->slice;
+}
+
 }  // namespace kproxy::snapshot

@@ -70,6 +70,8 @@ class Snapshot {
   const Services& services() const { return services_; }
   // Null where neither the Service nor a slice of it is known.
   const Entry* find(const ObjectName& service) const;
+  // Null where it is not known, or belongs to no Service.
+  const EndpointSlice* find_slice(const ObjectName& slice) const;
   const std::map<std::string, Node>& nodes() const { return nodes_; }
   const std::map<std::string, ServiceCidr>& service_cidrs() const { return service_cidrs_; }
 

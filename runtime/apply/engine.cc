@@ -65,7 +65,7 @@ Engine::Outcome Engine::commit(Applied& applied) {
     case Answer::Kind::refused: {
       Explanation explanation = explain(answer.refusals.front(), batch_, owners_);
       last_error_ = std::move(explanation.error);
-      culprit_ = std::move(explanation.inserted);
+      culprit_ = explanation.inserted;
       break;
     }
     case Answer::Kind::unclear:

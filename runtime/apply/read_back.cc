@@ -16,7 +16,6 @@ namespace kproxy::apply {
 namespace {
 
 using ruleset::Element;
-using ruleset::SetKind;
 using ruleset::SetRef;
 
 constexpr int kAttempts = 3;

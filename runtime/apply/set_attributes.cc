@@ -126,7 +126,8 @@ void put_concatenation(UserData& data, std::uint8_t type, const std::vector<Type
   data.number(NFTNL_UDATA_SET_TYPEOF_EXPR, kConcatenation);
   const std::size_t nest = data.begin(NFTNL_UDATA_SET_TYPEOF_DATA);
   if (by_expression)
-    for (std::uint8_t i = 0; i < parts.size(); ++i) put_expression(data, i, parts[i]);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      put_expression(data, static_cast<std::uint8_t>(i), parts[i]);
   data.end(nest);
   data.end(whole);
 }

@@ -23,8 +23,8 @@ std::string in_folder_of(const std::string& path, const std::string& file) {
 // Reads one mapping of the file. The first thing that is wrong is kept; then all reads as nothing.
 class Section {
  public:
-  Section(std::string path, std::string where, YAML::Node node, std::optional<Error>& error)
-      : path_(std::move(path)), where_(std::move(where)), node_(std::move(node)), error_(error) {}
+  Section(std::string path, std::string where, const YAML::Node& node, std::optional<Error>& error)
+      : path_(std::move(path)), where_(std::move(where)), node_(node), error_(error) {}
 
   const std::string& where() const { return where_; }
   std::string at(const std::string& key) const { return where_ + "." + key; }

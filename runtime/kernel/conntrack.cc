@@ -10,7 +10,6 @@
 namespace kproxy::kernel {
 namespace {
 
-using apply::Attribute;
 using apply::AttributeReader;
 using apply::Bytes;
 using apply::MessageBuffer;

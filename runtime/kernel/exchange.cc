@@ -37,6 +37,10 @@ Exchange::Piece Exchange::receive(const OnMessage& on_message) {
     return piece;
   };
   const ssize_t size = transport_.receive(received_);
+  if (size == -EINPROGRESS) {
+    piece.awaited = true;
+    return piece;
+  }
   if (size < 0) return end(static_cast<int>(-size));
   apply::MessageReader reader(apply::Bytes(received_).first(static_cast<std::size_t>(size)));
   while (const auto message = reader.next()) {

@@ -27,12 +27,13 @@ class Exchange {
     bool done = false;         // there is no more
     int error = 0;             // an errno; then it is done
     bool interrupted = false;  // NLM_F_DUMP_INTR: the list may lack something
+    bool awaited = false;      // a BackgroundTransport has nothing yet
   };
   using OnMessage = std::function<void(const nlmsghdr& message, apply::Bytes payload)>;
   // One datagram of answers.
   Piece receive(const OnMessage& on_message);
 
-  // Both, to the end. Returns 0 or an errno.
+  // Both, to the end; not with a BackgroundTransport. Returns 0 or an errno.
   int run(std::uint16_t type, std::uint16_t flags, apply::Bytes payload,
           const OnMessage& on_message);
 

@@ -16,7 +16,6 @@
 namespace kproxy::kernel {
 namespace {
 
-using apply::Attribute;
 using apply::AttributeReader;
 using apply::Bytes;
 

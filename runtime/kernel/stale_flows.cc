@@ -42,17 +42,19 @@ class StaleFlows::Running {
     list();
   }
 
-  // Returns whether the pass has ended.
-  bool step() {
-    if (ended_) return true;
+  enum class Step : std::uint8_t { goes_on, waits, ended };
+
+  Step step() {
+    if (ended_) return Step::ended;
     const Exchange::Piece piece = entries_.next([this](const Entry& entry) {
       ++pass_.examined;
       if (flows_.is_stale(entry.flow, node_ports_)) entries_.remove(entry);
     });
+    if (piece.awaited) return Step::waits;
     const int error = entries_.flush(pass_.deleted);
     interrupted_ = interrupted_ || piece.interrupted;
     if (error != 0 && !is_interruption(error)) return end(failure("cannot delete an entry", error));
-    if (error == 0 && !piece.done) return false;
+    if (error == 0 && !piece.done) return Step::goes_on;
     if (error == 0 && piece.error == 0 && !interrupted_) return end(std::nullopt);
     if (filtered_ && (piece.error == EINVAL || piece.error == EOPNOTSUPP)) {
       filtered_ = false;
@@ -65,12 +67,11 @@ class StaleFlows::Running {
                        "stale ones may be left"});
     }
     lists_.reopen();
-    deletions_.reopen();
+    if (error != 0) deletions_.reopen();
     list();
-    return ended_;
+    return ended_ ? Step::ended : Step::goes_on;
   }
 
-  void worked(std::chrono::nanoseconds time) { pass_.duration += time; }
   const Pass& pass() const { return pass_; }
 
  private:
@@ -89,11 +90,12 @@ class StaleFlows::Running {
     if (error != 0) end(failure("cannot list entries", error));
   }
 
-  bool end(std::optional<Error> error) {
+  Step end(std::optional<Error> error) {
     ended_ = true;
     if (error) pass_.error = std::move(error);
     if (!pass_.error) flows_.finish(pass_.family);
-    return true;
+    pass_.duration = Clock::now() - began_;
+    return Step::ended;
   }
 
   service::UdpFlows& flows_;
@@ -105,6 +107,7 @@ class StaleFlows::Running {
   bool filtered_ = true;
   bool interrupted_ = false;
   bool ended_ = false;
+  const Clock::time_point began_ = Clock::now();
   Pass pass_;
 };
 
@@ -123,11 +126,17 @@ bool StaleFlows::pending() const {
 }
 
 Status StaleFlows::open_sockets() {
-  for (auto* socket : {&lists_, &deletions_}) {
-    if (*socket) continue;
-    auto made = open_();
-    if (!made) return made.error();
-    *socket = std::move(*made);
+  if (!deletions_) {
+    auto opened = open_();
+    if (!opened) return opened.error();
+    deletions_ = std::move(*opened);
+  }
+  if (!lists_) {
+    auto opened = open_();
+    if (!opened) return opened.error();
+    auto started = BackgroundTransport::start(std::move(*opened));
+    if (!started) return started.error();
+    lists_ = std::move(*started);
   }
   return ok_status();
 }
@@ -135,7 +144,6 @@ Status StaleFlows::open_sockets() {
 std::vector<Pass> StaleFlows::clear(Clock::time_point until, const service::NodeView& node) {
   std::vector<Pass> ended;
   do {
-    const auto began = Clock::now();
     if (!running_) {
       Family family = next_;
       if (!flows_.touched(family)) family = other(family);
@@ -148,12 +156,15 @@ std::vector<Pass> StaleFlows::clear(Clock::time_point until, const service::Node
       }
       running_ = std::make_unique<Running>(flows_, family, node, *lists_, *deletions_);
     }
-    const bool done = running_->step();
-    running_->worked(Clock::now() - began);
-    if (done) {
+    const Running::Step step = running_->step();
+    if (step == Running::Step::waits) break;
+    if (step == Running::Step::ended) {
       ended.push_back(running_->pass());
       running_.reset();
-      if (ended.back().error) lists_.reset(), deletions_.reset();  // something may be left to read
+      if (ended.back().error) {  // something may be left to read
+        lists_->reopen();
+        deletions_->reopen();
+      }
     }
   } while (Clock::now() < until);
   return ended;

@@ -5,20 +5,26 @@
 //   StaleFlows flows;
 //   flows.update(name, entry, view);            // each Service that changed; all of them at first
 //   ... a successful sync ...
-//   while (flows.pending()) report(flows.clear(Clock::now() + 10ms, view));
+//   while (flows.pending()) {
+//     report(flows.clear(Clock::now() + 10ms, view));
+//     ... poll flows.file_descriptor() ...
+//   }
 //
 // There may be something to clear where no rule has changed: an endpoint that was not eligible any
 // more stops serving.
 //
 // A pass lists the family's UDP entries of conntrack, filtered by the kernel where it can (5.8),
-// judges one after the other and deletes what is stale; it holds a piece of the list at a time. It
-// is carried out in small steps, so that whoever calls it can do something else in between; an
-// update() during a pass is answered by another pass. A list that is interrupted is begun again, a
-// few times: what has been read of it counts. Failures are told and not tried again by themselves.
+// judges one after the other and deletes what is stale; it holds a few pieces of the list at a
+// time. It is carried out in small steps, so that whoever calls it can do something else in
+// between; an update() during a pass is answered by another pass. A list that is interrupted is
+// begun again, a few times: what has been read of it counts. Failures are told and not tried again
+// by themselves.
 //
-// One thread, in the network namespace it is in. Sockets are opened by the first pass and kept: to
-// close one of this protocol, the kernel waits until it has disposed of what the last transactions
-// of nf_tables removed, which takes tens of milliseconds and more (seen in 6.18).
+// One thread, in the network namespace it is in; but the kernel is asked for the list in a thread
+// of this object's own, since it may walk through its whole table for one piece (of 200,000
+// entries, in 0.1 s and more). Thread and sockets are made by the first pass and kept: to close a
+// socket of this protocol, the kernel waits until it has disposed of what the last transactions of
+// nf_tables removed, which takes tens of milliseconds and more (seen in 6.18).
 #pragma once
 
 #include <chrono>
@@ -30,6 +36,7 @@
 #include "compiler/service/udp_flows.h"
 #include "compiler/types/error.h"
 #include "runtime/apply/netlink_socket.h"
+#include "runtime/kernel/background_transport.h"
 
 namespace kproxy::kernel {
 
@@ -39,7 +46,7 @@ struct Pass {
   std::size_t examined = 0;  // flows that the kernel listed
   std::size_t deleted = 0;
   unsigned tries = 0;
-  std::chrono::nanoseconds duration{};  // of work, without the time in between
+  std::chrono::nanoseconds duration{};  // from its beginning, with whatever came in between
   std::optional<Error> error;           // it is incomplete, or could not be
 };
 
@@ -60,9 +67,11 @@ class StaleFlows {
 
   // Whether clear() has something to do.
   bool pending() const;
-  // Works until then, if need be, but does at least one step (a few hundred flows, or what the
-  // kernel passes over to find them). Returns the passes that ended.
+  // Works until then, if need be, but does at least one step (a few hundred flows) where it need
+  // not wait for the kernel's list. Returns the passes that ended.
   std::vector<Pass> clear(Clock::time_point until, const service::NodeView& node);
+  // To be polled for reading before clear() is called again; -1: it can go on at once.
+  int file_descriptor() const { return running_ ? lists_->file_descriptor() : -1; }
 
  private:
   class Running;
@@ -71,7 +80,8 @@ class StaleFlows {
 
   service::UdpFlows flows_;
   OpenTransport open_;
-  std::unique_ptr<apply::Transport> lists_, deletions_;
+  std::unique_ptr<BackgroundTransport> lists_;
+  std::unique_ptr<apply::Transport> deletions_;
   std::unique_ptr<Running> running_;
   Family next_ = Family::ipv4;  // families take turns where both have changes
 };

@@ -97,6 +97,10 @@ struct ProxyMetrics {
   Single<Counter> drift_found{registry, "kproxy_drift_found_total", "Times the table was found changed by somebody else."};
   Single<Counter> drift_repaired{registry, "kproxy_drift_repaired_total", "Times the table was put right after that."};
   Single<Counter> drift_differences{registry, "kproxy_drift_differences_total", "Single differences found in the table."};
+  // By family, where kube-proxy's tell of both at once or leave some out.
+  ByFamily<Counter> family_service_changes{registry, "kproxy_service_changes_total", "Services that came, became different or went, by the families they are or were of."};
+  ByFamily<Gauge> family_service_changes_pending{registry, "kproxy_service_changes_pending", "Of those changes, the ones that are not in force yet."};
+  ByFamily<Histogram> endpoint_change_duration{registry, "kproxy_endpoint_change_duration_seconds", "From reading a change of an EndpointSlice, its deletion included, to its being in force.", sync_buckets()};
   // What is left out.
   Single<Gauge> isolated{registry, "kproxy_isolated_elements", "Elements left out because the kernel does not take them."};
   Single<Gauge> conflicts{registry, "kproxy_conflicting_frontends", "Addresses and ports that several Services claim."};

@@ -143,7 +143,7 @@ class ApiServer::Impl {
   }
 
   bool listed(std::size_t resource) const {
-    return std::next(watches_.begin(), resource)->listed();
+    return std::next(watches_.begin(), static_cast<std::ptrdiff_t>(resource))->listed();
   }
   Observations take_observations() { return std::exchange(session_.observations, {}); }
 

@@ -36,6 +36,13 @@ std::string_view cut(std::string_view text, std::size_t longest) {
 
 }  // namespace
 
+ClusterEvent event_about_node(const std::string& node) {
+  ClusterEvent event;
+  event.regarding.kind = "Node";
+  event.regarding.name = event.regarding.uid = node;
+  return event;
+}
+
 std::string event_path(const ClusterEvent& event) {
   return "/apis/events.k8s.io/v1/namespaces/" + ns_of(event) + "/events";
 }

@@ -22,6 +22,8 @@ struct ClusterEvent {
   std::string note;             // may be empty; cut at the 1 KiB that the server takes
 };
 
+// One about the Node of that name, the rest to be filled in.
+ClusterEvent event_about_node(const std::string& node);
 // Where it is posted to: the regarded object's namespace, or default.
 std::string event_path(const ClusterEvent& event);
 // The JSON text of it, happening now on this node. The time is also part of its name.

@@ -1,6 +1,7 @@
 // What a source has seen, for logs and metrics: a plain value that is filled and taken.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -25,10 +26,16 @@ struct ChangeTrigger {
   std::chrono::system_clock::time_point time;
 };
 
+// How many of each family; what is of both counts in both.
+using FamilyCounts = std::array<std::uint64_t, 2>;
+
 // What happened since it was last asked, for logs and metrics.
 struct Observations {
   std::uint64_t service_events = 0;  // objects that were listed, added, changed or deleted
   std::uint64_t slice_events = 0;
+  // Objects that came, became different or went, be it unseen before a new list; of the families
+  // they are or were of.
+  FamilyCounts service_changes{}, slice_changes{};
   std::uint64_t watch_restarts = 0;  // watches that ended and were resumed, or begun anew
   std::vector<ChangeTrigger> triggers;
   std::vector<RequestSeen> requests;

@@ -20,12 +20,37 @@ std::string_view hint_for(int code) {
   return {};
 }
 
-// Whether the snapshot holds another state of the slice, or none.
-bool differs(const snapshot::EndpointSlice& slice, const snapshot::Snapshot& snapshot) {
-  const auto* entry = snapshot.find({slice.name.ns, slice.service});
-  if (entry == nullptr) return true;
-  return std::none_of(entry->slices.begin(), entry->slices.end(),
-                      [&slice](const auto* known) { return *known == slice; });
+bool is_of(const snapshot::Service& service, Family family) {
+  return service.cluster_ips[index_of(family)].has_value();
+}
+bool is_of(const snapshot::EndpointSlice& slice, Family family) {
+  return slice.family == family && !slice.service.empty();
+}
+
+// Counts the change from what is known of an object to what is heard; null where it is not there.
+// Whether it is one.
+template <typename Object>
+bool count_change(const Object* known, const Object* heard, FamilyCounts& changes) {
+  if (known == nullptr ? heard == nullptr : heard != nullptr && *known == *heard) return false;
+  for (Family family : kFamilies)
+    changes[index_of(family)] +=
+        (known != nullptr && is_of(*known, family)) || (heard != nullptr && is_of(*heard, family));
+  return true;
+}
+
+FamilyCounts count_services(const snapshot::Snapshot& snapshot) {
+  FamilyCounts counts{};
+  for (const auto& [name, entry] : snapshot.services())
+    for (Family family : kFamilies)
+      counts[index_of(family)] += entry.service && is_of(*entry.service, family);
+  return counts;
+}
+FamilyCounts count_slices(const snapshot::Snapshot& snapshot) {
+  FamilyCounts counts{};
+  for (const auto& [name, entry] : snapshot.services())
+    for (const snapshot::EndpointSlice* slice : entry.slices)
+      for (Family family : kFamilies) counts[index_of(family)] += is_of(*slice, family);
+  return counts;
 }
 
 }  // namespace
@@ -114,12 +139,12 @@ bool ResourceWatch::on_body(std::string_view bytes) {
 bool ResourceWatch::take_line(std::string_view line) {
   WatchEvent event = decoder_.event(line, *session_.diagnostics);
   const auto effect = reflector_.event(event);
-  if (effect == Reflector::Effect::apply) apply(std::move(event));
   if (effect == Reflector::Effect::stop) {
     code_ = event.status.code;
     refusal_ = event.status.message;
     return false;
   }
+  if (effect == Reflector::Effect::apply) apply(std::move(event));
   follow(effect);
   return true;
 }
@@ -130,7 +155,7 @@ void ResourceWatch::take_item(std::string_view item) {
 
 void ResourceWatch::apply(WatchEvent event) {
   const std::string& kind = reflector_.resource().kind;
-  if (kind == "Service") ++session_.observations.service_events;
+  if (kind == "Service") observe_service(event);
   if (kind == "EndpointSlice") observe_slice(event);
   if (event.object)
     session_.snapshot->put(std::move(*event.object));
@@ -138,21 +163,44 @@ void ResourceWatch::apply(WatchEvent event) {
     session_.snapshot->erase(kind, event.name);  // deleted, or not to be read any more
 }
 
+void ResourceWatch::observe_service(const WatchEvent& event) {
+  const auto* entry = session_.snapshot->find(event.name);
+  count_change(entry != nullptr && entry->service ? &*entry->service : nullptr,
+               event.object ? std::get_if<snapshot::Service>(&*event.object) : nullptr,
+               session_.observations.service_changes);
+  ++session_.observations.service_events;
+}
+
 void ResourceWatch::observe_slice(const WatchEvent& event) {
-  if (!event.object) {
-    ++session_.observations.slice_events;
-    return;
-  }
-  const auto& slice = std::get<snapshot::EndpointSlice>(*event.object);
-  if (slice.service.empty() || !slice.family) return;
-  ++session_.observations.slice_events;
-  if (event.trigger && differs(slice, *session_.snapshot))
-    session_.observations.triggers.push_back({*slice.family, *event.trigger});
+  Observations& seen = session_.observations;
+  const auto* slice = event.object ? std::get_if<snapshot::EndpointSlice>(&*event.object) : nullptr;
+  const bool changed =
+      count_change(session_.snapshot->find_slice(event.name), slice, seen.slice_changes);
+  if (slice != nullptr && (slice->service.empty() || !slice->family)) return;
+  ++seen.slice_events;
+  if (slice != nullptr && event.trigger && changed)
+    seen.triggers.push_back({*slice->family, *event.trigger});
 }
 
 void ResourceWatch::follow(Reflector::Effect effect) {
-  if (effect == Reflector::Effect::list_end)
-    session_.snapshot->end_list(reflector_.resource().kind);
+  if (effect == Reflector::Effect::list_end) end_list();
+}
+
+// What the list did not name goes.
+void ResourceWatch::end_list() {
+  const std::string& kind = reflector_.resource().kind;
+  const auto end = [&](auto count, FamilyCounts& changes) {
+    const FamilyCounts before = count(*session_.snapshot);
+    session_.snapshot->end_list(kind);
+    const FamilyCounts after = count(*session_.snapshot);
+    for (std::size_t i = 0; i < before.size(); ++i) changes[i] += before[i] - after[i];
+  };
+  if (kind == "Service")
+    end(count_services, session_.observations.service_changes);
+  else if (kind == "EndpointSlice")
+    end(count_slices, session_.observations.slice_changes);
+  else
+    session_.snapshot->end_list(kind);
 }
 
 void ResourceWatch::on_end(bool clean, const std::string& trouble) {

@@ -52,7 +52,9 @@ class ResourceWatch final : private HttpAnswer {
   bool take_line(std::string_view line);
   void take_item(std::string_view item);
   void apply(snapshot::WatchEvent event);
+  void observe_service(const snapshot::WatchEvent& event);
   void observe_slice(const snapshot::WatchEvent& event);
+  void end_list();
   // The end of a page: whether it was a list.
   bool finish_page(std::string& trouble);
   void follow(Reflector::Effect effect);

@@ -11,7 +11,7 @@ from stage import NODE, cidrs, own_node, service, to_other_port
 from topology import ADDRESSES
 
 E2E = pathlib.Path(__file__).resolve().parent.parent.parent / "contrib/e2e"
-HEALTHZ = 10256
+HEALTHZ, METRICS = 10256, 10249
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 DEFAULT_SECONDS = 1.0  # within which a change is to be effective, and the sync itself on top
 SYNC_SECONDS = 0.5
@@ -255,6 +255,37 @@ async def watches_end(stage):
     await stage.check_settled("after a change")
 
 
+async def families(stage):
+    """Changes are counted once in each family they concern, deletions included, and timed until they are in force; of
+    what waits each family is told its own BEYOND-26 MET-06 MET-09 MET-10"""
+    async def figures(*names):
+        _, text = await stage.get(METRICS, "/metrics")
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("kproxy_"))
+        return [tuple(int(values[f'kproxy_{name}{{ip_family="{family}"}}']) for family in ("IPv4", "IPv6"))
+                for name in names]
+
+    async def check(what, *wanted):
+        """Changes of Services, of slices; those of Services that wait."""
+        names = "service_changes_total", "endpoint_change_duration_seconds_count", "service_changes_pending"
+        for _ in range(50):
+            if (have := await figures(*names)) == list(wanted):
+                break
+            await asyncio.sleep(0.1)
+        stage.check(have == list(wanted), what, have)
+
+    stage.configure("nftables: {minSyncPeriod: 3s}\n")
+    await stage.start()
+    await stage.watching()
+    await check("web has both families, and its slices were there at the start", (1, 1), (0, 0), (0, 0))
+    both, four = service("both", 2, "a1"), service("four", 3, "a1", families="4", cluster_ip="10.96.7.3,::")
+    stage.server.put(*both.objects(), *four.objects())
+    await check("two more, one of both families, wait", (3, 2), (0, 0), (2, 1))
+    await check("and are there", (3, 2), (2, 1), (0, 0))
+    stage.server.delete(*both.objects())
+    await check("that of both waits to be taken away", (4, 3), (2, 1), (1, 1))
+    await check("and is gone", (4, 3), (3, 2), (0, 0))
+
+
 async def end(stage):
     """SIGTERM ends it promptly, also while it waits for the server; the rules stay OPS-18"""
     daemon = await stage.start()
@@ -286,4 +317,4 @@ async def end_to_end(stage):
 
 
 SCENARIOS = [end_to_end, start, flags, both_lists_first, rules_of_a_former_run, changes, selectors, node_and_cidrs,
-             node_comes_and_goes, many_changes, watches_end, end]
+             node_comes_and_goes, many_changes, families, watches_end, end]

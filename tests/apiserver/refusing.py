@@ -1,6 +1,7 @@
 """The server refuses: for now, or for good."""
 
 import asyncio
+import json
 import tempfile
 import time
 
@@ -14,6 +15,7 @@ MOST_HANDSHAKES = 16  # in the first seconds
 NODE_PATIENCE_SECONDS = 30.0  # that kproxy waits for its Node
 PODCIDR_PATIENCE_SECONDS = 330.0  # and, in all, for its podCIDRs
 HURRY = 30  # times as fast
+TROUBLE_SECONDS, TROUBLE_HURRY = 30.0, 20  # that syncs fail until the Node is told; times as fast
 
 
 async def server_absent(stage):
@@ -231,6 +233,63 @@ async def owned_table(stage):
     stage.check(looked, "and stale UDP flows are looked for")
 
 
+async def syncs_keep_failing(stage):
+    """The kernel refuses every sync: tried again at growing intervals, logged once, and told by one Warning event on
+    the Node after half a minute; by another when it comes again after a success BEYOND-29 OPS-11"""
+    def told():
+        events = [json.loads(one.body) for one in stage.requests("create", "events")]
+        return [one for one in events if one["type"] == "Warning"]
+
+    async def failures():
+        _, text = await stage.get(METRICS, "/metrics")
+        name = 'kubeproxy_sync_proxy_rules_nftables_sync_failures_total{ip_family="IPv4"}'
+        return next(int(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+    stage.most_requests *= TROUBLE_HURRY
+    daemon = await stage.launch(through=["env", f"LD_PRELOAD={stage.options.hurry}", f"HURRY={TROUBLE_HURRY}"])
+    await stage.check_settled("at first")
+    stage.check(not told(), "there is no such event", told())
+    for number in (1, 2):
+        with netlink.owned_table(stage.namespace, "kproxy"):
+            began, since, failed = time.monotonic(), len(daemon.lines), await failures()
+            stage.server.put(*service(f"new-{number}", 2, "a1").objects())
+            stage.check(await stage.until(lambda: len(told()) == number), f"time {number}: the Node is told",
+                        daemon.tail())
+            waited = (time.monotonic() - began) * TROUBLE_HURRY
+            stage.check(TROUBLE_SECONDS <= waited < 3 * TROUBLE_SECONDS, "after half a minute", f"{waited:.0f} s")
+            tries = await failures() - failed
+            stage.check(4 <= tries <= 8, "after some attempts, ever fewer", tries)
+            event = (told() or [{}])[-1]
+            wanted = {"reason": "FailedToSyncProxyRules", "action": "SyncProxyRules",
+                      "reportingController": "kube-proxy", "reportingInstance": f"kube-proxy-{NODE}"}
+            have = {key: event.get(key) for key in wanted}
+            stage.check(have == wanted and event["regarding"]["kind"] == "Node" and event["regarding"]["name"] == NODE,
+                        "by an event on it", event)
+            stage.check("Operation not permitted" in event.get("note", ""), "which says why", event.get("note"))
+            if number == 1:
+                stage.check(len(daemon.matching("Cannot sync", since)) == 1, "and the log says it once",
+                            daemon.matching("Cannot sync", since))
+                await asyncio.sleep(3 * TROUBLE_SECONDS / TROUBLE_HURRY)
+                stage.check(await failures() > failed + tries, "it goes on to fail", await failures())
+                stage.check(len(told()) == 1, "and is not told again", told())
+        await stage.check_settled("once the table is nobody's", 8)
+    stage.check(daemon.running, "kproxy runs", daemon.tail())
+
+
+async def change_while_failing(stage):
+    """What changes between a failed sync and the attempt that succeeds is not forgotten, though a least time between
+    syncs delays it OPS-11 OPS-20"""
+    stage.configure("nftables: {minSyncPeriod: 4s}\n")
+    daemon = await stage.start()
+    with netlink.owned_table(stage.namespace, "kproxy"):
+        await daemon.line("Cannot sync")
+        failed = time.monotonic()
+        stage.server.put(*service("meanwhile", 2, "a1").objects())
+        await asyncio.sleep(0.3)
+    stage.check(time.monotonic() - failed < 0.9, "the change comes before the next attempt")
+    await stage.check_settled("soon", 8)
+
+
 async def health(stage):
     """/healthz and /livez are 200 while the server is away OPS-13 HC-06"""
     await stage.start()
@@ -271,5 +330,6 @@ async def no_ipv6(stage):
 
 
 SCENARIOS = [no_node, no_pod_cidrs, server_absent, starting, too_many_requests, errors, rotated_token,
-             client_certificate, impostor, no_service_cidrs, late_node, events_refused, owned_table, health, late_token, no_ipv6]
-NEED_HURRY = [no_pod_cidrs]
+             client_certificate, impostor, no_service_cidrs, late_node, events_refused, owned_table,
+             syncs_keep_failing, change_while_failing, health, late_token, no_ipv6]
+NEED_HURRY = [no_pod_cidrs, syncs_keep_failing]

@@ -233,11 +233,14 @@ BOOST_AUTO_TEST_CASE(documents_that_are_none) {  // CFG-44
       {"apiVersion: kubeproxy.config.k8s.io/v1alpha1\n", "kind is missing"},
       {"apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: ConfigMap\n",
        "config.yaml:2: kind is \"ConfigMap\", not KubeProxyConfiguration"},
-      {"apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nkind: ConfigMap\n",
+      {"apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nkind: "
+       "ConfigMap\n",
        "config.yaml:3: kind is \"ConfigMap\", not KubeProxyConfiguration"},
       {"apiVersion: kubeproxy.config.k8s.io/v2\nkind: KubeProxyConfiguration\n",
        "apiVersion is \"kubeproxy.config.k8s.io/v2\", not"},
       {"a: [1\nb: }", "config.yaml:2:"},
+      {"{\"a\": 1},\n\"b\": 2}", "config.yaml:1:9: is neither YAML nor JSON: not expected here"},
+      {"a: 1\n---\n---\n", "apiVersion is missing"},
       {"{\"kind\": \"KubeProxyConfiguration\"", "neither YAML nor JSON"},
       {"a: *unknown", "neither YAML nor JSON"},
   };

@@ -4,6 +4,7 @@ import asyncio
 import bisect
 import collections
 import dataclasses
+import pathlib
 import time
 
 LATE_SECONDS = 0.1  # after an endpoint was withdrawn, no new connection goes there
@@ -35,17 +36,17 @@ class Late:
 
 
 class Waits:
-    """How long a process had to wait for a processor, over time: the kernel counts that. Where many share a
-    machine, it says nothing about the process."""
+    """How long a process's threads had to wait for a processor, over time: the kernel counts that. Where many
+    share a machine, it says nothing about the process. Added up, since its threads wait for each other."""
 
     def __init__(self, pid):
-        self.path, self.times, self.waited = f"/proc/{pid}/schedstat", [], []
+        self.threads, self.times, self.waited = pathlib.Path(f"/proc/{pid}/task"), [], []
 
     async def sample(self):
         """Until cancelled."""
         while True:
-            with open(self.path) as file:
-                self.waited.append(int(file.read().split()[1]) / 1e9)
+            self.waited.append(sum(int((thread / "schedstat").read_text().split()[1])
+                                   for thread in self.threads.iterdir()) / 1e9)
             self.times.append(time.monotonic())
             await asyncio.sleep(SAMPLE_SECONDS)
 

@@ -2,13 +2,17 @@
 // trouble.
 #include <sys/resource.h>
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <condition_variable>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
 
 #include "runtime/kernel/stale_flows.h"
 #include "tests/runtime/conntrack_entries.h"
 #include "tests/runtime/network_namespace.h"
+#include "tests/runtime/stale_flows_passes.h"
 
 namespace kproxy::tests {
 namespace {
@@ -66,11 +70,7 @@ ConntrackEntry to_dns(int client, const std::string& endpoint, Protocol protocol
 }
 
 std::vector<Pass> clear(StaleFlows& flows) {
-  std::vector<Pass> passes;
-  for (int i = 0; i < 100000 && flows.pending(); ++i)
-    for (Pass& pass : flows.clear({}, node())) passes.push_back(std::move(pass));
-  BOOST_TEST(!flows.pending());
-  return passes;
+  return clear_all(flows, node());
 }
 
 // Peak resident memory of this process from here on, in KiB.
@@ -84,19 +84,48 @@ long peak() {
   return 0;
 }
 
+// To how many lists which harm is to come, once each.
+struct Trouble {
+  int times = 0;
+  int error = 0;  // 0: NLM_F_DUMP_INTR is set
+  int after = 0;  // so many pieces of the first one
+  bool refuse_filters = false;
+};
+
+// What all sockets share, whichever thread they are used by.
+class Troubles {
+ public:
+  explicit Troubles(Trouble trouble = {}) : trouble_(trouble) {}
+
+  void set(Trouble trouble) {
+    const std::lock_guard lock(mutex_);
+    trouble_ = trouble;
+  }
+  bool refuse_filters() {
+    const std::lock_guard lock(mutex_);
+    return trouble_.refuse_filters;
+  }
+  // The error that a piece of a list is to meet, if it is its turn.
+  std::optional<int> strike() {
+    const std::lock_guard lock(mutex_);
+    if (trouble_.times == 0 || trouble_.after-- > 0) return std::nullopt;
+    --trouble_.times;
+    return trouble_.error;
+  }
+  std::atomic<int> opened = 0, reopened = 0;
+
+ private:
+  std::mutex mutex_;
+  Trouble trouble_;
+};
+
 // As the kernel, but for some calls.
 class Troubled : public apply::Transport {
  public:
-  // Shared by all sockets: to how many lists which harm is to come, once each.
-  struct Trouble {
-    int times = 0;
-    int error = 0;  // 0: NLM_F_DUMP_INTR is set
-    int after = 0;  // so many pieces of the first one
-    bool refuse_filters = false;
-  };
-
-  Troubled(std::unique_ptr<apply::Transport> below, Trouble& trouble)
-      : below_(std::move(below)), trouble_(trouble) {}
+  Troubled(std::unique_ptr<apply::Transport> below, Troubles& troubles)
+      : below_(std::move(below)), troubles_(troubles) {
+    ++troubles_.opened;
+  }
 
   int send(std::span<const std::uint8_t> datagram) override {
     nlmsghdr header;
@@ -107,31 +136,80 @@ class Troubled : public apply::Transport {
     return below_->send(datagram);
   }
   ssize_t receive(std::span<std::uint8_t> buffer) override {
-    if (filtered_ && trouble_.refuse_filters) return -EOPNOTSUPP;
-    if (!list_ || struck_ || trouble_.times == 0 || trouble_.after-- > 0)
-      return below_->receive(buffer);
-    struck_ = true;
-    --trouble_.times;
-    if (trouble_.error != 0) return -trouble_.error;
+    if (filtered_ && troubles_.refuse_filters()) return -EOPNOTSUPP;
     const ssize_t size = below_->receive(buffer);
+    if (!list_ || struck_ || size < 0) return size;
+    const std::optional<int> error = troubles_.strike();
+    if (!error) return size;
+    struck_ = true;
+    if (*error != 0) return -*error;
     reinterpret_cast<nlmsghdr*>(buffer.data())->nlmsg_flags |= NLM_F_DUMP_INTR;
     return size;
   }
-  int reopen() override { return below_->reopen(); }
+  int reopen() override {
+    ++troubles_.reopened;
+    return below_->reopen();
+  }
   std::uint32_t port_id() const override { return below_->port_id(); }
 
  private:
   std::unique_ptr<apply::Transport> below_;
-  Trouble& trouble_;
+  Troubles& troubles_;
   bool list_ = false, filtered_ = false, struck_ = false;
 };
 
-StaleFlows::OpenTransport troubled(Troubled::Trouble& trouble) {
-  return [&trouble]() -> Result<std::unique_ptr<apply::Transport>> {
+StaleFlows::OpenTransport troubled(Troubles& troubles) {
+  return [&troubles]() -> Result<std::unique_ptr<apply::Transport>> {
     return std::unique_ptr<apply::Transport>(
-        std::make_unique<Troubled>(apply::NetlinkSocket::open().value(), trouble));
+        std::make_unique<Troubled>(apply::NetlinkSocket::open().value(), troubles));
   };
 }
+
+// Closed until somebody opens it; but nobody waits there for ever.
+class Gate {
+ public:
+  void open() {
+    {
+      const std::lock_guard lock(mutex_);
+      open_ = true;
+    }
+    opened_.notify_all();
+  }
+  void pass() {
+    std::unique_lock lock(mutex_);
+    if (!opened_.wait_for(lock, std::chrono::seconds(2), [this] { return open_; })) late_ = true;
+  }
+  // Somebody has waited in vain.
+  bool was_late() {
+    const std::lock_guard lock(mutex_);
+    return late_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable opened_;
+  bool open_ = false, late_ = false;
+};
+
+// The kernel, long about lists: until the gate opens.
+class Slow : public apply::Transport {
+ public:
+  explicit Slow(Gate& gate) : gate_(gate), below_(apply::NetlinkSocket::open().value()) {}
+
+  int send(std::span<const std::uint8_t> datagram) override {
+    nlmsghdr header;
+    std::memcpy(&header, datagram.data(), sizeof header);
+    if ((header.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) gate_.pass();
+    return below_->send(datagram);
+  }
+  ssize_t receive(std::span<std::uint8_t> buffer) override { return below_->receive(buffer); }
+  int reopen() override { return below_->reopen(); }
+  std::uint32_t port_id() const override { return below_->port_id(); }
+
+ private:
+  Gate& gate_;
+  std::unique_ptr<apply::Transport> below_;
+};
 
 }  // namespace
 
@@ -213,7 +291,7 @@ BOOST_AUTO_TEST_CASE(node_ports) {
 BOOST_AUTO_TEST_CASE(interruptions) {
   struct Case {
     const char* what;
-    Troubled::Trouble trouble;
+    Trouble trouble;
     unsigned tries;
     bool succeeds;
   };
@@ -230,7 +308,8 @@ BOOST_AUTO_TEST_CASE(interruptions) {
     for (int i = 0; i < 1000; ++i)
       table.insert(to_dns(1000 + i, i % 2 == 0 ? "10.1.0.1" : "10.1.0.9"));
     table.flush();
-    StaleFlows flows(troubled(c.trouble));
+    Troubles troubles(c.trouble);
+    StaleFlows flows(troubled(troubles));
     Dns entry({"10.1.0.1"});
     flows.update(kDns, entry.entry(), node());
     Pass pass;
@@ -247,7 +326,7 @@ BOOST_AUTO_TEST_CASE(interruptions) {
     BOOST_TEST(pass.deleted == 1000 - left, c.what);
 
     // The next change deals with what was left, too.
-    c.trouble = {};
+    troubles.set({});
     Dns changed({"10.1.0.1"}, 30053);
     flows.update(kDns, changed.entry(), node());
     clear(flows);
@@ -266,6 +345,8 @@ BOOST_AUTO_TEST_CASE(changes_meanwhile) {
   Dns both({"10.1.0.1", "10.1.0.2"});
   flows.update(kDns, both.entry(), node());
   BOOST_TEST(flows.clear({}, node()).empty());
+  await(flows);
+  BOOST_TEST(flows.clear({}, node()).empty());
   BOOST_TEST(flows.pending());
   Dns one({"10.1.0.1"});
   flows.update(kDns, one.entry(), node());
@@ -273,27 +354,54 @@ BOOST_AUTO_TEST_CASE(changes_meanwhile) {
   BOOST_TEST(table.count() == 1000u);
 }
 
+// While the kernel looks for entries, whoever has asked goes on; what changes meanwhile is not
+// lost.
+BOOST_AUTO_TEST_CASE(nobody_waits_for_the_list) {
+  NetworkNamespace name_space;
+  ConntrackTable table;
+  for (int i = 0; i < 1000; ++i)
+    table.insert(to_dns(1000 + i, i % 2 == 0 ? "10.1.0.1" : "10.1.0.2"));
+  table.flush();
+  Gate gate;
+  StaleFlows flows([&gate]() -> Result<std::unique_ptr<apply::Transport>> {
+    return std::unique_ptr<apply::Transport>(std::make_unique<Slow>(gate));
+  });
+  Dns both({"10.1.0.1", "10.1.0.2"}), one({"10.1.0.1"});
+  flows.update(kDns, both.entry(), node());
+  BOOST_TEST(flows.clear(StaleFlows::Clock::now() + std::chrono::hours(1), node()).empty());
+  flows.update(kDns, one.entry(), node());
+  BOOST_TEST(flows.clear({}, node()).empty());
+  BOOST_TEST(table.count() == 1000u);
+  BOOST_TEST(!gate.was_late(), "clear() waited for the kernel");
+  pollfd event{flows.file_descriptor(), POLLIN, 0};
+  BOOST_TEST(poll(&event, 1, 0) == 0, "there is nothing to do yet");
+  gate.open();
+  const std::vector<Pass> passes = clear(flows);
+  BOOST_TEST(passes.size() == 3u);  // IPv4 twice, IPv6 once
+  for (const Pass& pass : passes) BOOST_TEST(!pass.error);
+  BOOST_TEST(table.count() == 500u);
+}
+
 // To close a socket may take long: they are kept, unless there was trouble.
 BOOST_AUTO_TEST_CASE(sockets_are_kept) {
   NetworkNamespace name_space;
-  Troubled::Trouble trouble;
-  int opened = 0;
-  StaleFlows flows([&] {
-    ++opened;
-    return troubled(trouble)();
-  });
-  const auto passes = [&](int count, int expected) {
+  Troubles troubles;
+  StaleFlows flows(troubled(troubles));
+  int changes = 0;
+  const auto passes = [&](int count, int reopened) {
     for (int i = 0; i < count; ++i) {
-      Dns changed({"10.1.0." + std::to_string(opened % 200 + i + 1), "fd01::" + std::to_string(i)});
+      const std::string endpoint = std::to_string(++changes);
+      Dns changed({"10.1.0." + endpoint, "fd01::" + endpoint});
       flows.update(kDns, changed.entry(), node());
-      BOOST_TEST(!clear(flows).empty());
+      BOOST_TEST(clear(flows).size() == 2u);
     }
-    BOOST_TEST(opened == expected);
+    BOOST_TEST(troubles.opened == 2);
+    BOOST_TEST(troubles.reopened == reopened);
   };
+  passes(3, 0);
+  troubles.set({.times = 1, .error = EPERM});
+  passes(1, 2);
   passes(3, 2);
-  trouble = {.times = 1, .error = EPERM};
-  passes(1, 4);
-  passes(3, 4);
 }
 
 // However often IPv4 changes, IPv6 has its turn.
@@ -305,6 +413,7 @@ BOOST_AUTO_TEST_CASE(families_in_turn) {
     Dns changed({"10.1.0." + std::to_string(i + 1), "fd01::" + std::to_string(i / 2 + 1)});
     flows.update(kDns, changed.entry(), node());
     for (int step = 0; step < 1000; ++step) {
+      await(flows);
       const auto ended = flows.clear({}, node());
       for (const Pass& pass : ended) passes.push_back(pass.family);
       if (!ended.empty()) break;
@@ -347,6 +456,7 @@ BOOST_AUTO_TEST_CASE(many_entries) {
     std::chrono::nanoseconds longest{}, total{};
     std::size_t deleted = 0, examined = 0;
     while (flows.pending()) {
+      await(flows);
       const auto began = StaleFlows::Clock::now();
       for (const Pass& pass : flows.clear({}, node())) {
         BOOST_TEST(!pass.error);

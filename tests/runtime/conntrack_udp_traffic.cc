@@ -11,6 +11,7 @@
 #include "runtime/kernel/stale_flows.h"
 #include "tests/runtime/conntrack_entries.h"
 #include "tests/runtime/network_namespace.h"
+#include "tests/runtime/stale_flows_passes.h"
 
 namespace kproxy::tests {
 namespace {
@@ -114,11 +115,10 @@ class Node {
   }
   std::size_t clear() {
     std::size_t deleted = 0;
-    for (int i = 0; i < 1000 && flows_->pending(); ++i)
-      for (const kernel::Pass& pass : flows_->clear({}, tracker_.ruleset().node())) {
-        BOOST_TEST(!pass.error);
-        deleted += pass.deleted;
-      }
+    for (const kernel::Pass& pass : clear_all(*flows_, tracker_.ruleset().node())) {
+      BOOST_TEST(!pass.error);
+      deleted += pass.deleted;
+    }
     return deleted;
   }
   // As a new process, which looks at everything.

@@ -66,6 +66,10 @@ class Pair {
       Observations more = source->take_observations();
       seen.service_events += more.service_events;
       seen.slice_events += more.slice_events;
+      for (std::size_t i = 0; i < 2; ++i) {
+        seen.service_changes[i] += more.service_changes[i];
+        seen.slice_changes[i] += more.slice_changes[i];
+      }
       seen.watch_restarts += more.watch_restarts;
       seen.triggers.insert(seen.triggers.end(), more.triggers.begin(), more.triggers.end());
       seen.requests.insert(seen.requests.end(), more.requests.begin(), more.requests.end());
@@ -243,6 +247,111 @@ BOOST_AUTO_TEST_CASE(triggers_of_changed_slices) {  // MET-06
   BOOST_REQUIRE(pair.seen.triggers.size() == 1u);
   BOOST_TEST((pair.seen.triggers[0].family == Family::ipv4));
   BOOST_TEST((pair.seen.triggers[0].time.time_since_epoch() == 1795222099s + 500ms));
+}
+
+// Each row comes after the one before; what it changes is counted in the families that the object
+// has or had: BEYOND-26.
+BOOST_AUTO_TEST_CASE(changes_by_family) {
+  // Of IPv4, of IPv6, of both, or of none.
+  struct Ips {
+    const char *first, *all, *families;
+  };
+  constexpr Ips kFour{"10.96.0.2", R"("10.96.0.2")", R"("IPv4")"},
+      kSix{"fd00::2", R"("fd00::2")", R"("IPv6")"},
+      kBoth{"10.96.0.2", R"("10.96.0.2","fd00::2")", R"("IPv4","IPv6")"}, kNone{"None", "", ""};
+  const auto with_ips = [](const std::string& name, const Ips& ips, int port) {
+    return R"({"metadata":{"name":")" + name + R"(","namespace":"shop"},"spec":{"clusterIP":")" +
+           ips.first + R"(","clusterIPs":[)" + ips.all + R"(],"ipFamilies":[)" + ips.families +
+           R"(],"ports":[{"port":)" + std::to_string(port) + "}]}}";
+  };
+  const auto with_address = [](const std::string& name, const std::string& service,
+                               const char* type, const char* address) {
+    return R"({"addressType":")" + std::string(type) + R"(","metadata":{"name":")" + name +
+           R"(","namespace":"shop","labels":{"kubernetes.io/service-name":")" + service +
+           R"("}},"endpoints":[{"addresses":[")" + address + R"("]}]})";
+  };
+  const struct {
+    const char* what;
+    bool slice;
+    const char* type;
+    std::string object;
+    FamilyCounts services, slices;  // more than before
+  } kTable[] = {
+      {"of both", false, "ADDED", with_ips("a", kBoth, 80), {1, 1}, {}},
+      {"said again", false, "MODIFIED", with_ips("a", kBoth, 80), {}, {}},
+      {"another port", false, "MODIFIED", with_ips("a", kBoth, 81), {1, 1}, {}},
+      {"no more of IPv6", false, "MODIFIED", with_ips("a", kFour, 81), {1, 1}, {}},
+      {"of IPv4 alone", false, "MODIFIED", with_ips("a", kFour, 82), {1, 0}, {}},
+      {"IPv6 again", false, "MODIFIED", with_ips("a", kBoth, 82), {1, 1}, {}},
+      {"goes", false, "DELETED", with_ips("a", kBoth, 82), {1, 1}, {}},
+      {"went already", false, "DELETED", with_ips("a", kBoth, 82), {}, {}},
+      {"of IPv6 alone", false, "ADDED", with_ips("b", kSix, 80), {0, 1}, {}},
+      {"without ClusterIPs", false, "ADDED", with_ips("c", kNone, 80), {}, {}},
+      {"unreadable now",
+       false,
+       "MODIFIED",
+       R"({"metadata":{"name":"b","namespace":"shop"},"spec":7})",
+       {0, 1},
+       {}},
+      {"slice of IPv6", true, "ADDED", with_address("a-6", "a", "IPv6", "fd01::1"), {}, {0, 1}},
+      {"said again", true, "MODIFIED", with_address("a-6", "a", "IPv6", "fd01::1"), {}, {}},
+      {"moved", true, "MODIFIED", with_address("a-6", "a", "IPv6", "fd01::2"), {}, {0, 1}},
+      {"to another Service",
+       true,
+       "MODIFIED",
+       with_address("a-6", "b", "IPv6", "fd01::2"),
+       {},
+       {0, 1}},
+      {"slice of IPv4", true, "ADDED", with_address("a-4", "a", "IPv4", "10.0.0.2"), {}, {1, 0}},
+      {"not served", true, "ADDED", with_address("a-n", "a", "FQDN", "x.example"), {}, {}},
+      {"goes", true, "DELETED", with_address("a-4", "a", "IPv4", "10.0.0.2"), {}, {1, 0}},
+      {"went already", true, "DELETED", with_address("a-4", "a", "IPv4", "10.0.0.2"), {}, {}},
+      {"of no Service now",
+       true,
+       "MODIFIED",
+       with_address("a-6", "", "IPv6", "fd01::2"),
+       {},
+       {0, 1}},
+  };
+  Pair pair;
+  pair.begin();
+  auto services = pair.seen.service_changes, slices = pair.seen.slice_changes;
+  int marks = 0;
+  BOOST_TEST(services == (FamilyCounts{1, 0}), boost::test_tools::per_element());
+  BOOST_TEST(slices == (FamilyCounts{1, 0}), boost::test_tools::per_element());
+  for (const auto& one : kTable) {
+    // What comes behind it can be waited for, and changes nothing.
+    const int stream = one.slice ? pair.slices : pair.services;
+    const std::string mark = "mark-" + std::to_string(marks++);
+    pair.peer.send(stream, event(one.type, one.object));
+    pair.peer.send(stream, event("ADDED", one.slice ? with_address(mark, mark, "FQDN", "x.example")
+                                                    : with_ips(mark, kNone, 80)));
+    pair.until(one.what, [&] { return pair.snapshot.find({"shop", mark}) != nullptr; });
+    for (std::size_t i = 0; i < 2; ++i) {
+      services[i] += one.services[i];
+      slices[i] += one.slices[i];
+    }
+    BOOST_TEST_CONTEXT(one.what) {
+      BOOST_TEST(pair.seen.service_changes == services, boost::test_tools::per_element());
+      BOOST_TEST(pair.seen.slice_changes == slices, boost::test_tools::per_element());
+    }
+  }
+}
+
+// What vanished unseen has changed too, once a new list does not name it: BEYOND-26.
+BOOST_AUTO_TEST_CASE(changes_by_family_in_a_new_list) {
+  Pair pair;
+  pair.begin();
+  pair.peer.send(pair.services, event("ADDED", service("cart", 6)));
+  pair.until("cart", [&] { return pair.names() == "shop/cart shop/web+1"; });
+  const std::string expired = event("ERROR", R"({"kind":"Status","code":410,"reason":"Expired"})");
+  for (const int stream : {pair.services, pair.slices}) pair.peer.send(stream, expired);
+  pair.stream(kServices, event("ADDED", service("web", 3)) + list_end(12));
+  pair.stream(kSlices, list_end(12));
+  pair.until("end of lists", [&] { return pair.names() == "shop/web"; });
+  const FamilyCounts services{3, 0}, slices{2, 0};
+  BOOST_TEST(pair.seen.service_changes == services, boost::test_tools::per_element());
+  BOOST_TEST(pair.seen.slice_changes == slices, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(refusals_are_told) {
