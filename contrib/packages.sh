@@ -4,7 +4,7 @@
 # To build the programs and their tests.
 BUILD_PACKAGES=(
   cmake ninja-build g++ pkgconf
-  libmnl-dev libnftnl-dev libnftables-dev  # netlink, nftables
+  libnftnl-dev libnftables-dev  # netlink, nftables
   rapidjson-dev libyaml-cpp-dev            # snapshots, configuration
   libcurl4-openssl-dev                     # the API server
   libcli11-dev                             # command lines

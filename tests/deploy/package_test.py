@@ -23,7 +23,7 @@ FILES = {
     "usr/share/man/man1/kpcompile.1", "usr/share/man/man8/kproxy.8",
 }
 # What each library comes in, of those that are linked directly.
-LIBRARIES = {"libc6", "libcurl4", "libmnl0", "libnftables1", "libnftnl11", "libstdc++6", "libyaml-cpp0.7", "zlib1g"}
+LIBRARIES = {"libc6", "libcurl4", "libnftables1", "libnftnl11", "libstdc++6", "libyaml-cpp0.7", "zlib1g"}
 
 
 def run(*arguments, **more):

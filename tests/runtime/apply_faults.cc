@@ -1,6 +1,5 @@
 // Whatever goes wrong on the socket, at whichever message: the kernel ends as wanted, or an error
 // says why not and the old rules are there.
-#include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
@@ -9,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/apply/message_reader.h"
 #include "tests/runtime/apply_fixture.h"
 
 namespace kproxy::tests {
@@ -107,8 +107,8 @@ class RefusingTransport : public apply::Transport {
   bool struck() const { return struck_; }
 
   int send(std::span<const std::uint8_t> datagram) override {
-    const nlmsghdr* refused = message_ < 0 ? nullptr : find(datagram);
-    if (refused == nullptr) return below_.send(datagram);
+    const auto refused = message_ < 0 ? std::nullopt : find(datagram);
+    if (!refused) return below_.send(datagram);
     struct {
       nlmsghdr header;
       nlmsgerr error;
@@ -131,13 +131,14 @@ class RefusingTransport : public apply::Transport {
   std::uint32_t port_id() const override { return below_.port_id(); }
 
  private:
-  const nlmsghdr* find(std::span<const std::uint8_t> datagram) const {
-    const auto* header = reinterpret_cast<const nlmsghdr*>(datagram.data());
-    if (header->nlmsg_type != NFNL_MSG_BATCH_BEGIN) return nullptr;
-    auto left = static_cast<int>(datagram.size());
-    for (int i = 0; mnl_nlmsg_ok(header, left); ++i, header = mnl_nlmsg_next(header, &left))
-      if (i == message_) return header->nlmsg_type == NFNL_MSG_BATCH_END ? nullptr : header;
-    return nullptr;
+  std::optional<nlmsghdr> find(std::span<const std::uint8_t> datagram) const {
+    apply::MessageReader reader(datagram);
+    for (int i = 0; const auto message = reader.next(); ++i) {
+      const auto type = message->header.nlmsg_type;
+      if (i == 0 && type != NFNL_MSG_BATCH_BEGIN) break;
+      if (i == message_ && type != NFNL_MSG_BATCH_END) return message->header;
+    }
+    return std::nullopt;
   }
 
   apply::Transport& below_;
