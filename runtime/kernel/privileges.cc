@@ -44,10 +44,11 @@ int limit_thread(Set keep) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   Words words{};
   if (syscall(SYS_capget, &header, words.data()) != 0) return errno;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    words[i].permitted &= static_cast<std::uint32_t>(keep >> (32 * i));
-    words[i].effective &= words[i].permitted;
-    words[i].inheritable = 0;
+  words[0].permitted &= static_cast<std::uint32_t>(keep);
+  words[1].permitted &= static_cast<std::uint32_t>(keep >> 32);
+  for (auto& word : words) {
+    word.effective &= word.permitted;
+    word.inheritable = 0;
   }
   return syscall(SYS_capset, &header, words.data()) == 0 ? 0 : errno;
 }
