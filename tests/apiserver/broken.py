@@ -205,8 +205,9 @@ async def silent_server(stage):
     stage.server.put(*to_other_port(stage.web.objects()), *new.objects())
     stage.server.store.forget()
     async with stage.unbroken("meanwhile", allowed=(POD_PORT, OTHER_PORT)):
-        await asyncio.sleep(2.0)
-        stage.check(frozen.struck and await stage.answers(new) != "pod:8080", "nothing comes at first")
+        stage.check(await stage.until(lambda: frozen.struck), "the list falls silent")
+        await asyncio.sleep(1.0)
+        stage.check(await stage.answers(new) != "pod:8080", "nothing comes at first")
         await stage.check_settled("once it answers", 45)
 
 
