@@ -196,9 +196,9 @@ Status Daemon::advance() {
     phase_ = Phase::waiting_for_lists;
   }
   if (phase_ == Phase::waiting_for_lists && cluster_->complete()) {
+    proxier_.changed();
     if (const Status compiled = proxier_.compile(); !compiled) return compiled;
     if (const Status connected = proxier_.connect(); !connected) return connected;
-    proxier_.changed();
     phase_ = Phase::running;
     proxier_.sync_all("Synced with what the kernel had");
     if (const Status listening = proxier_.listen(); !listening) return listening;

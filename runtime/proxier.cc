@@ -56,6 +56,7 @@ void Proxier::set_periods(Clock::duration sync_period, Clock::duration min_sync_
 
 Status Proxier::compile() {
   const snapshot::Changes changes = snapshot_.take_changes();
+  changed_at_.reset();
   const auto begin = Clock::now();
   Errors warnings;
   const Status compiled = tracker_.update(snapshot_, changes, warnings);
@@ -182,7 +183,6 @@ std::optional<Proxier::Clock::time_point> Proxier::next() const {
 }
 
 void Proxier::sync() {
-  changed_at_.reset();
   const auto begin = Clock::now();
   if (const Status compiled = compile(); !compiled) {
     failed(compiled.error(), false, begin);
