@@ -332,4 +332,3 @@ async def no_ipv6(stage):
 SCENARIOS = [no_node, no_pod_cidrs, server_absent, starting, too_many_requests, errors, rotated_token,
              client_certificate, impostor, no_service_cidrs, late_node, events_refused, owned_table,
              syncs_keep_failing, change_while_failing, health, late_token, no_ipv6]
-NEED_HURRY = [no_pod_cidrs, syncs_keep_failing]

@@ -80,7 +80,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kproxy", default="kproxy", help="the daemon (default: from PATH)")
     parser.add_argument("--kpcompile", default="kpcompile", help="the compiler (default: from PATH)")
-    parser.add_argument("--hurry", help="the library hurry.cc, without which what takes minutes is left out")
+    parser.add_argument("--hurry", required=True, help="the library hurry.cc, with which minutes pass in seconds")
     parser.add_argument("--jobs", type=int, default=AT_A_TIME, help="scenarios at a time (default: %(default)s)")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only this subject, or this scenario")
     return parser.parse_args()
@@ -99,13 +99,7 @@ def main():
         setattr(options, name, os.path.abspath(path))
     chosen = [(subject.__name__, scenario) for subject in SUBJECTS for scenario in subject.SCENARIOS
               if not options.names or {subject.__name__, scenario.__name__} & set(options.names)]
-    if options.hurry:
-        options.hurry = os.path.abspath(options.hurry)
-    else:
-        left_out = [one for one in chosen if one[1] in refusing.NEED_HURRY]
-        chosen = [one for one in chosen if one not in left_out]
-        for subject, scenario in left_out:
-            print(f"{subject}.{scenario.__name__}: left out without --hurry")
+    options.hurry = os.path.abspath(options.hurry)
     if not chosen:
         sys.exit(f"run.py: there is no scenario {' '.join(options.names)}")
     if topology.Namespace.home is None:

@@ -349,30 +349,23 @@ class Kpcompile(unittest.TestCase):
 
     # --check
 
-    def namespaces(self):
-        if subprocess.run(["unshare", "--net", "true"], capture_output=True,
-                          check=False).returncode:
-            self.skipTest("no network namespaces here")
-
     def test_check(self):
-        self.namespaces()
         self.assertEqual(self.compile("--check", self.snapshot), self.compile(self.snapshot))
 
     def test_check_leaves_nothing_behind(self):
-        self.namespaces()
         script = '"$0" --check "$1" > /dev/null && nft list tables'
         result = subprocess.run(["unshare", "--net", "sh", "-c", script, KPCOMPILE, self.snapshot],
                                 capture_output=True, text=True, timeout=TIMEOUT, check=False)
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
 
     def test_check_where_the_kernel_forbids_namespaces(self):
-        self.namespaces()
-        script = ('echo 0 > /proc/sys/user/max_net_namespaces && exec "$0" --check "$1"')
-        result = subprocess.run(["unshare", "--user", "--map-root-user", "sh", "-c", script,
-                                 KPCOMPILE, self.snapshot], capture_output=True, text=True,
-                                timeout=TIMEOUT, check=False)
-        if "max_net_namespaces" in result.stderr:
-            self.skipTest("no user namespaces here")
+        unshare = ["unshare", "--user", "--map-root-user"]
+        if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+            print("NOT TESTED: there are no user namespaces here")
+            return
+        script = 'echo 0 > /proc/sys/user/max_net_namespaces && exec "$0" --check "$1"'
+        result = subprocess.run([*unshare, "sh", "-c", script, KPCOMPILE, self.snapshot],
+                                capture_output=True, text=True, timeout=TIMEOUT, check=False)
         self.assertEqual((result.returncode, result.stdout), (1, ""))
         self.assertIn("no network namespace of its own", result.stderr)
 

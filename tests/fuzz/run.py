@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Feeds every parser with what nobody would write: runs the fuzzers, which the preset `sanitize` builds.
+"""Feeds every parser with what nobody would write: runs the fuzzers, which contrib/presets/sanitize.cmake builds.
 
 Each begins with inputs that make sense, which are in the repository anyway or, as root, are what the
 kernel answers, and goes on to change them. --seconds says how long each may; with --corpus FOLDER, what
@@ -140,7 +140,7 @@ def main():
         if name not in SEEDS:
             sys.exit(f"run.py: there is no fuzzer {name}; there are {' '.join(SEEDS)}")
         if not (options.build / f"fuzz_{name}").exists():
-            sys.exit(f"run.py: {options.build} has no fuzz_{name}; build it: cmake --build --preset sanitize --target fuzzers")
+            sys.exit(f"run.py: {options.build} has no fuzz_{name}; README.md there says how to build it")
     with tempfile.TemporaryDirectory(prefix="kproxy-fuzz-") as folder, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         scratch = pathlib.Path(folder)
         if set(chosen) & set(RECORDED_SEEDS):

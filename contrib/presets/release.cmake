@@ -1,0 +1,2 @@
+# Optimised, as packaged.
+set(CMAKE_BUILD_TYPE Release CACHE STRING "")

@@ -1,0 +1,3 @@
+# With ThreadSanitizer.
+set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "")
+set(KPROXY_SANITIZE thread CACHE STRING "")
