@@ -7,18 +7,15 @@ import argparse
 import asyncio
 import os
 import pathlib
-import resource
-import shutil
-import signal
 import sys
 import tempfile
 import time
 import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[1:1] = [str(HERE.parent / "packets"), str(HERE.parent / "daemon")]
+sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "network")]
 
-import topology
+import runner
 
 import broken
 import following
@@ -59,10 +56,6 @@ def report(subject, scenario, checks, seconds, options):
 
 
 async def run_all(chosen, options):
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    watcher = asyncio.PidfdChildWatcher()  # no thread for each process
-    watcher.attach_loop(asyncio.get_running_loop())
-    asyncio.set_child_watcher(watcher)
     places, counts = asyncio.Semaphore(options.jobs), {True: 0, False: 0}
 
     async def one(subject, scenario):
@@ -88,27 +81,13 @@ def arguments():
 
 def main():
     options = arguments()
-    if os.geteuid() != 0:
-        sys.exit("run.py: needs root, for network namespaces and nftables")
-    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    for name in ("kproxy", "kpcompile"):
-        path = shutil.which(getattr(options, name))
-        if path is None:
-            sys.exit(f"run.py: there is no program {getattr(options, name)}; give its path with --{name}")
-        setattr(options, name, os.path.abspath(path))
+    runner.prepare(options, "kproxy", "kpcompile")
     chosen = [(subject.__name__, scenario) for subject in SUBJECTS for scenario in subject.SCENARIOS
               if not options.names or {subject.__name__, scenario.__name__} & set(options.names)]
     options.hurry = os.path.abspath(options.hurry)
     if not chosen:
         sys.exit(f"run.py: there is no scenario {' '.join(options.names)}")
-    if topology.Namespace.home is None:
-        topology.Namespace.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    topology.remove_leftovers()
-    try:
-        sys.exit(0 if asyncio.run(run_all(chosen, options)) else 1)
-    except asyncio.CancelledError:
-        sys.exit("run.py: ended by SIGTERM")
+    sys.exit(0 if runner.run(run_all(chosen, options)) else 1)
 
 
 if __name__ == "__main__":

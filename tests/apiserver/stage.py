@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import itertools
 import json
-import os
 import pathlib
 import re
 import socket
@@ -20,7 +18,7 @@ from clients import Client
 from daemon import Daemon
 from program import Failed
 from server import ApiServer
-from topology import setns
+from namespaces import ROUTER, Namespaces, setns
 from traffic import Traffic
 
 NODE = "node-a"
@@ -34,7 +32,6 @@ COMMAND_SECONDS = 60
 MOST_REQUESTS, WINDOW_SECONDS = 6, 5.0  # for each resource
 
 service = node.service
-numbers = itertools.count(1)
 
 
 def cidrs(*prefixes, name="kubernetes"):
@@ -61,7 +58,7 @@ class Stage:
 
     def __init__(self, options, folder):
         self.options, self.folder = options, pathlib.Path(folder)
-        self.name = f"{topology.PREFIX}{os.getpid()}-api{next(numbers)}"
+        self.namespaces = Namespaces("node")
         self.checks = []  # (whether it holds, what, detail)
         self.daemons = []
         self.web = service("web", 1, "a1,a2")
@@ -71,8 +68,7 @@ class Stage:
     # --- coming and going
 
     async def __aenter__(self):
-        topology.run(["ip", "netns", "add", self.name])
-        self.namespace = topology.Namespace(self.name)
+        self.namespace = self.namespaces.__enter__()["node"]
         try:
             await self.build()
         except BaseException:
@@ -81,7 +77,7 @@ class Stage:
         return self
 
     async def build(self):
-        self.namespace.sysctl({**topology.QUIET, **topology.ROUTER})
+        self.namespace.sysctl(ROUTER)
         lines = ["link set lo up", "link add name eth0 type veth peer name nowhere"]
         lines += ["link set eth0 up", "link set nowhere up", *topology.on("eth0", NODE, *PODS)]
         lines += ["route add 0.0.0.0/0 dev eth0", "route add ::/0 dev eth0"]
@@ -102,8 +98,7 @@ class Stage:
         if self.pods:
             self.pods.close()
         netlink.flush(self.namespace)
-        self.namespace.close()
-        subprocess.run(["ip", "netns", "delete", self.name], stderr=subprocess.DEVNULL)
+        self.namespaces.__exit__()
 
     def configure(self, more=""):
         access = f"clientConnection: {{kubeconfig: {self.kubeconfig}}}\n"

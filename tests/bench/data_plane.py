@@ -30,9 +30,10 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "load")]
+sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "load", "network")]
 
-import topology
+import runner
+from namespaces import run
 from latency import show
 from world import World
 
@@ -69,7 +70,7 @@ def load_kproxy(world, options, folder, services):
                            str(ENDPOINTS), "--indent", "0"], stdout=subprocess.PIPE, check=True, text=True).stdout
     snapshot = folder / "cluster.json"
     snapshot.write_text(made.replace('"items":[', '"items":[' + flow_service(), 1))
-    topology.run(world.node.command(str(options.build / "runtime/kproxy"), "--snapshot", str(snapshot), "--node",
+    run(world.node.command(str(options.build / "runtime/kproxy"), "--snapshot", str(snapshot), "--node",
                                     "worker-0", "--cluster-cidr", CLUSTER_CIDR, "--once"))
 
 
@@ -144,7 +145,7 @@ chain nat-postrouting { type nat hook postrouting priority 100; jump masqueradin
 
 
 def nft(world, text):
-    topology.run(world.node.command("nft", "-f", "-"), text)
+    run(world.node.command("nft", "-f", "-"), text)
 
 
 def way(name, world, targets):
@@ -223,14 +224,12 @@ def main():
     parser.add_argument("--sizes", default="10,1000,10000,30000", help="numbers of Services (default: %(default)s)")
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("data_plane.py: needs root, for network namespaces and nftables")
+    runner.prepare(options)
     options.sizes = [int(size) for size in options.sizes.split(",")]
-    topology.remove_leftovers()
     os.nice(URGENT)
     with tempfile.TemporaryDirectory(prefix="kproxy-data-plane-") as folder, contextlib.ExitStack() as stack:
         names = ("none", "least", "like", *options.sizes)
-        worlds = {name: stack.enter_context(World(f"{name}", RANGES)) for name in names}
+        worlds = {name: stack.enter_context(World()) for name in names}
         nft(worlds["least"], LEAST)
         nft(worlds["like"], like_kube_proxy(KUBE_PROXY_SERVICES))
         for size in options.sizes:

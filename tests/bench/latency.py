@@ -31,10 +31,11 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "apiserver")]
+sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "apiserver", "network")]
 
 import netlink
-import topology
+import runner
+from namespaces import Namespaces
 from resources import RESOURCES
 from server import ApiServer
 
@@ -195,38 +196,29 @@ def main():
     parser.add_argument("--changes", type=int, default=200)
     parser.add_argument("--rate", type=float, default=20, help="changes a second (default: %(default)s)")
     options = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("latency.py: needs root, for a network namespace and nftables")
-    topology.Namespace.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    topology.remove_leftovers()
-    name, failed = f"{topology.PREFIX}{os.getpid()}-latency", False
-    topology.run(["ip", "netns", "add", name])
-    namespace = topology.Namespace(name)
-    try:
+    runner.prepare(options)
+    failed = False
+    with Namespaces("node") as made, tempfile.TemporaryDirectory(prefix="kproxy-latency-") as folder:
+        namespace, folder = made["node"], Path(folder)
         namespace.configure(["link set lo up"])
-        with tempfile.TemporaryDirectory(prefix="kproxy-latency-") as folder:
-            folder = Path(folder)
-            server = ApiServer(folder / "pki", namespace.socket)
-            began = time.monotonic()
-            server.load(generate(options.build, options.services, options.endpoints))
-            size = sum(len(entry.item) for collection in server.store.collections.values()
-                       for entry in collection.entries.values())
-            print(f"{options.services} Services x {options.endpoints} endpoints, {size / 1e6:.0f} MB of JSON, "
-                  f"generated in {time.monotonic() - began:.0f} s; "
-                  f"{options.changes} changes, {options.rate:g} a second")
-            rows = [("milliseconds", "load", "p50", "p90", "p99", "most", "transactions", "CPU/change", "peak, loaded",
-                     "peak")]
-            with server:
-                for number, (mode, settings) in enumerate(MODES):
-                    row, problem = measure(server, namespace, folder, settings, options, 1 + number * options.changes)
-                    rows.append((mode, *row))
-                    if problem:
-                        print(problem)
-                        failed = True
-            show("From the event on the wire to the transaction:", rows)
-    finally:
-        namespace.close()
-        subprocess.run(["ip", "netns", "delete", name], check=False)
+        server = ApiServer(folder / "pki", namespace.socket)
+        began = time.monotonic()
+        server.load(generate(options.build, options.services, options.endpoints))
+        size = sum(len(entry.item) for collection in server.store.collections.values()
+                   for entry in collection.entries.values())
+        print(f"{options.services} Services x {options.endpoints} endpoints, {size / 1e6:.0f} MB of JSON, "
+              f"generated in {time.monotonic() - began:.0f} s; "
+              f"{options.changes} changes, {options.rate:g} a second")
+        rows = [("milliseconds", "load", "p50", "p90", "p99", "most", "transactions", "CPU/change", "peak, loaded",
+                 "peak")]
+        with server:
+            for number, (mode, settings) in enumerate(MODES):
+                row, problem = measure(server, namespace, folder, settings, options, 1 + number * options.changes)
+                rows.append((mode, *row))
+                if problem:
+                    print(problem)
+                    failed = True
+        show("From the event on the wire to the transaction:", rows)
     sys.exit(1 if failed else 0)
 
 

@@ -24,10 +24,8 @@ take twice as long then, the floor's too.
 """
 
 import argparse
-import json
 import os
 import re
-import resource
 import signal
 import statistics
 import subprocess

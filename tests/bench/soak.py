@@ -30,11 +30,11 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "apiserver")]
+sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "apiserver", "network")]
 
 import latency
-import netlink
-import topology
+import runner
+from namespaces import Namespaces
 from resources import RESOURCES
 from server import ApiServer
 
@@ -255,28 +255,16 @@ def main():
     parser.add_argument("--burst", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("soak.py: needs root, for a network namespace and nftables")
-    if topology.Namespace.home is None:
-        topology.Namespace.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    topology.remove_leftovers()
+    runner.prepare(options)
     os.nice(URGENT)
-    name = f"{topology.PREFIX}{os.getpid()}-soak"
-    topology.run(["ip", "netns", "add", name])
-    namespace = topology.Namespace(name)
-    try:
+    with Namespaces("node") as made, tempfile.TemporaryDirectory(prefix="kproxy-soak-") as folder:
+        namespace, folder = made["node"], Path(folder)
         namespace.configure(["link set lo up"])
-        with tempfile.TemporaryDirectory(prefix="kproxy-soak-") as folder:
-            folder = Path(folder)
-            server = ApiServer(folder / "pki", namespace.socket)
-            server.load(latency.generate(options.build, options.services, options.endpoints))
-            print(f"{options.services} Services x {options.endpoints} endpoints", flush=True)
-            with server:
-                problems = measure(server, namespace, folder, options)
-    finally:
-        netlink.flush(namespace)
-        namespace.close()
-        subprocess.run(["ip", "netns", "delete", name], check=False)
+        server = ApiServer(folder / "pki", namespace.socket)
+        server.load(latency.generate(options.build, options.services, options.endpoints))
+        print(f"{options.services} Services x {options.endpoints} endpoints", flush=True)
+        with server:
+            problems = measure(server, namespace, folder, options)
     for problem in problems:
         print(f"FAIL {problem}")
     sys.exit(1 if problems else 0)

@@ -10,7 +10,7 @@ import json
 import pathlib
 import re
 
-from case import Flow, NodeFacts, canonical, parse_flow
+from case import NodeFacts, canonical, parse_flow
 
 FOLDERS = ("nftables", "topology_e2e", "topology", "endpoints")
 

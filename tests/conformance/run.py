@@ -12,31 +12,26 @@ Needs root, iproute2 and Python 3.11. Exit status 1 if anything disagrees.
 
 import argparse
 import json
-import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(1, str(HERE.parent / "golden"))
+sys.path[1:1] = [str(HERE.parent / name) for name in ("golden", "network")]
 
-from case import parse_flow  # noqa: E402
-from corpus import read_cases  # noqa: E402
-from topology import Topology  # noqa: E402
-from wire import Wire  # noqa: E402
+import runner
+from case import parse_flow
+from corpus import read_cases
+from topology import Topology
+from wire import Wire
 
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        print("tests/conformance/run.py: must be root, to make network namespaces", file=sys.stderr)
-        return 1
-    # So that namespaces go when the run is ended from outside.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    runner.prepare(options, "kpcompile", "kproxy")
     tests = read_cases(HERE)
     differences = read_differences(HERE / "differences.txt", tests)
     passed = failed = flows = 0

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from program import Failed
-from topology import setns
+from namespaces import setns
 
 PATIENCE_SECONDS = 20.0
 LONGEST_LINE = 1 << 20

@@ -6,13 +6,13 @@ import subprocess
 import time
 
 import cluster
+import marker
 import netlink
 import servers
 import topology
 from daemon import PATIENCE_SECONDS, STARTED, Daemon
-from clients import Client
+from namespaces import setns
 from program import Failed
-from topology import setns
 
 SERVICE_CIDRS = ["10.96.0.0/16", "fd00:96::/64"]
 CONFIGURATION = cluster.CONFIGURATION + "clusterCIDR: 10.244.0.0/16,fd00:244::/32\n"
@@ -62,16 +62,9 @@ class Node:
 
     # --- the snapshot
 
-    def marker(self):
-        """A Service that each snapshot has anew: once it answers, the snapshot is in force."""
-        high, low = divmod(self.written, 250)
-        return cluster.Service("snapshot-in-force", 0, {
-            "protocols": "tcp", "endpoints": "a1",
-            "cluster-ip": f"10.96.{200 + high}.{low},fd00:96::{200 + high}:{low}"})
-
     def text(self, services):
         self.written += 1
-        return cluster.snapshot([*services, self.marker()], SERVICE_CIDRS)
+        return cluster.snapshot([*services, marker.marker(self.written)], SERVICE_CIDRS)
 
     def write(self, services):
         self.replace(self.text(services))
@@ -84,19 +77,8 @@ class Node:
 
     async def in_force(self, patience=PATIENCE_SECONDS):
         """Waits until connections meet the last snapshot that was written."""
-        marker, end = self.marker(), time.monotonic() + patience
-        for family in (4, 6):
-            while True:
-                address = marker.address("cluster-ip", family)
-                with Client(self.world["a2"], family, None, "tcp", address, 80) as client:
-                    seen = await client.connect(0.1)
-                if seen.host == "a1":
-                    break
-                if time.monotonic() > end:
-                    tail = self.daemons[-1].tail() if self.daemons else "no daemon"
-                    raise Failed(f"snapshot {self.written} is not in force after {patience:.0f} s "
-                                 f"(IPv{family}: {seen}); {tail}")
-                await asyncio.sleep(0.01)
+        tail = self.daemons[-1].tail if self.daemons else lambda: "no daemon"
+        await marker.in_force(self.world, self.written, patience, tail)
 
     # --- programs
 

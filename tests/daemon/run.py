@@ -7,18 +7,16 @@ import argparse
 import asyncio
 import os
 import pathlib
-import resource
-import shutil
-import signal
 import sys
 import tempfile
 import time
 import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(1, str(HERE.parent / "packets"))
+sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "network")]
 
 import program
+import runner
 import topology
 
 import atomic
@@ -57,10 +55,6 @@ async def run_test(test, world, options):
 
 
 async def run_all(subjects, options):
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    watcher = asyncio.PidfdChildWatcher()  # no thread for each process
-    watcher.attach_loop(asyncio.get_running_loop())
-    asyncio.set_child_watcher(watcher)
     passed = failed = 0
     for subject in subjects:
         tests = [test for test in subject.TESTS if not options.test or test.__name__ in options.test]
@@ -103,21 +97,9 @@ def arguments():
 
 def main():
     options = arguments()
-    if os.geteuid() != 0:
-        sys.exit("run.py: needs root, for network namespaces and nftables")
-    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    for name in ("kproxy", "kpcompile"):
-        path = shutil.which(getattr(options, name))
-        if path is None:
-            sys.exit(f"run.py: there is no program {getattr(options, name)}; give its path with --{name}")
-        setattr(options, name, os.path.abspath(path))
-    topology.remove_leftovers()
+    runner.prepare(options, "kproxy", "kpcompile")
     chosen = [one for one in SUBJECTS if not options.subject or one.__name__ in options.subject]
-    try:
-        sys.exit(0 if asyncio.run(run_all(chosen, options)) else 1)
-    except asyncio.CancelledError:
-        sys.exit("run.py: ended by SIGTERM")
+    sys.exit(0 if runner.run(run_all(chosen, options)) else 1)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import subprocess
 
 from case import parse_flow
 from wire import Wire

@@ -14,25 +14,23 @@ Needs root, iproute2 and Python 3.11. Exit status 1 if anything disagrees.
 """
 
 import argparse
-import os
 import pathlib
 import random
-import shutil
-import signal
 import sys
 import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(1, str(HERE.parent / "golden"))
+sys.path[1:1] = [str(HERE.parent / name) for name in ("golden", "network")]
 
-from case import NodeFacts  # noqa: E402
-from cluster import random_cluster, random_facts  # noqa: E402
-from mutants import MUTANTS  # noqa: E402
-from opinions import Explained, Files, Sent  # noqa: E402
-from reference import Reference, address  # noqa: E402
-from shrink import shrink  # noqa: E402
-from topology import Topology  # noqa: E402
+import runner
+from case import NodeFacts
+from cluster import random_cluster, random_facts
+from mutants import MUTANTS
+from opinions import Explained, Files, Sent
+from reference import Reference, address
+from shrink import shrink
+from topology import Topology
 
 FIXED_SERIES = tuple(str(number) for number in range(1, 10))
 CLUSTERS_FOR_A_MUTANT = 600
@@ -44,11 +42,7 @@ SHRINK_SECONDS = 60
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        print("tests/differential/run.py: must be root, to make network namespaces", file=sys.stderr)
-        return 1
-    # So that namespaces go when the run is ended from outside.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    runner.prepare(options, "kpcompile", "kproxy")
     with tempfile.TemporaryDirectory() as folder:
         run = Run(options, pathlib.Path(folder))
         if not options.only:
@@ -80,10 +74,6 @@ def parse_arguments():
     if options.wire_seconds is None:
         options.wire_seconds = 600 if options.long else 40
     options.series = options.series or [*FIXED_SERIES, f"{random.SystemRandom().getrandbits(40):x}"]
-    # posix_spawn, and a namespace's `ip netns exec`, want a path.
-    options.kpcompile, options.kproxy = map(shutil.which, (options.kpcompile, options.kproxy))
-    if not options.kpcompile or not options.kproxy:
-        parser.error("--kpcompile and --kproxy: no such program")
     return options
 
 

@@ -9,6 +9,8 @@ import dataclasses
 import ipaddress
 import struct
 
+from crc32c import crc32c
+
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 NAMES = {number: name for name, number in NUMBERS.items()}
 ICMP, ICMPV6 = 1, 58
@@ -34,25 +36,6 @@ def checksum(data):
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
-
-
-def crc32c_table():
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-CRC32C = crc32c_table()
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ CRC32C[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
 
 
 def first_packet(protocol, source, source_port, destination, port, probe):

@@ -17,12 +17,15 @@ import os
 import pathlib
 import random
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(1, str(HERE.parent / "network"))
+
+import runner
 from case import Case
 from topology import Topology
 from wire import Wire
@@ -34,16 +37,12 @@ MARKS = """table inet marks {
   chain begins { type filter hook output priority -300; meta mark set 0xabcd8765; }
   chain leaves { type filter hook postrouting priority 200; meta mark != 0xabcd8765 counter; }
 }"""
-GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "golden"
+GOLDEN = HERE.parents[1] / "golden"
 
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        print("tests/golden/run.py: must be root, to make network namespaces", file=sys.stderr)
-        return 1
-    # So that namespaces go when the run is ended from outside.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    runner.prepare(options, "kpcompile", "kproxy")
     passed = failed = 0
     for folder in select_cases(options.golden, options.case):
         case = Case(folder)
@@ -141,7 +140,7 @@ def check_wire(case, options):
         topology.execute(["nft", MARKS])
         # Whoever loaded it, the kernel holds the same, set by set and rule by rule.
         problems = []
-        verified = call("ip", "netns", "exec", topology.node, options.kproxy, "verify",
+        verified = call(*topology.node.command(options.kproxy, "verify"),
                         "--config", case.options, "--snapshot", case.snapshot)
         if verified.returncode:
             problems.append(f"kernel: {verified.stdout.strip()} {verified.stderr.strip()}")

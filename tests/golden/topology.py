@@ -6,22 +6,19 @@ interfaces are in one peer namespace without addresses: packet sockets there pla
 and clients, and see what the node sends them.
 """
 
-import ctypes
 import fcntl
 import ipaddress
-import os
 import socket
 import struct
-import subprocess
 
-CLONE_NEWNET = 0x40000000
+from namespaces import Namespaces, run
+
 ETH_P_ALL = 3
 SENDER = b"\x02\0\0\0\0\1"  # an address of nobody's hardware
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 PACKET_OUTGOING = 4
 SO_RCVBUFFORCE = 33
 SIOCGIFHWADDR = 0x8927
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 # A router that answers every refused packet (the kernel limits ICMP errors), and that forwards what
 # comes in by whatever interface.
@@ -42,58 +39,31 @@ NODE_SETTINGS = {
 PEER_SETTINGS = {"net/ipv6/conf/all/disable_ipv6": "1", "net/ipv6/conf/default/disable_ipv6": "1"}
 
 
-def run(arguments, text=None):
-    done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, arguments))}: {done.stderr.strip()}")
-    return done.stdout
-
-
-class Topology:
-    """Made when entered, gone when left."""
+class Topology(Namespaces):
+    """As said above; `interfaces` are further ones of the node's."""
 
     def __init__(self, node, interfaces=()):
+        super().__init__("node", "peer")
         self.facts = node
         self.interfaces = ["eth0", "cni0", *sorted(set(interfaces) - {"eth0", "cni0"})]
-        self.node = f"golden-{os.getpid()}-node"
-        self.peer = f"golden-{os.getpid()}-peer"
         self.host_addresses = {"127.0.0.1", "::1", *node.addresses}
         self.own_addresses = set(self.host_addresses)  # with those of cni0
         self.pod_networks = [ipaddress.ip_network(c) for c in node.pod_cidrs]
-        self.home = None
-        self.namespaces = {}
         self.sockets = []
 
-    def __enter__(self):
-        self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
-        try:
-            self.build()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
     def __exit__(self, *_):
-        self.close()
-
-    def close(self):
         for opened in self.sockets:
             opened.close()
-        for name, descriptor in self.namespaces.items():
-            os.close(descriptor)
-            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
-        if self.home is not None:
-            os.close(self.home)
-        self.sockets, self.namespaces, self.home = [], {}, None
+        super().__exit__()
 
     def build(self):
-        for name, settings in ((self.node, NODE_SETTINGS), (self.peer, PEER_SETTINGS)):
-            run(["ip", "netns", "add", name])
-            self.namespaces[name] = os.open(f"/run/netns/{name}", os.O_RDONLY)
-            self.inside(name, lambda settings=settings: write_settings(settings))
+        super().build()
+        self.node, self.peer = self["node"], self["peer"]
+        self.node.sysctl(NODE_SETTINGS)
+        self.peer.sysctl(PEER_SETTINGS)
         links = ["link set lo up"]
         for number, interface in enumerate(self.interfaces):
-            links += [f"link add {interface} type veth peer name peer{number} netns {self.peer}",
+            links += [f"link add {interface} type veth peer name peer{number} netns {self.peer.name}",
                       f"link set {interface} up arp off"]
         addresses = [(a, "eth0", 0) for a in self.facts.addresses]
         for network in self.pod_networks:
@@ -108,10 +78,9 @@ class Topology:
                                      + (" nodad" if version == 6 else ""))
         for version in commands:
             commands[version].append("route add default dev eth0")
-        run(["ip", "-n", self.node, "-batch", "-"], "\n".join(links + commands[4]))
-        run(["ip", "-n", self.node, "-6", "-batch", "-"], "\n".join(commands[6]))
-        run(["ip", "-n", self.peer, "-batch", "-"],
-            "\n".join(f"link set peer{n} up arp off" for n in range(len(self.interfaces))))
+        self.node.configure(links + commands[4])
+        self.node.configure(commands[6], "-6")
+        self.peer.configure([f"link set peer{n} up arp off" for n in range(len(self.interfaces))])
         self.open_sockets()
 
     def open_sockets(self):
@@ -131,26 +100,18 @@ class Topology:
             wire = self.open(self.peer, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             wire.bind((f"peer{number}", ETH_P_ALL))
             self.wires[interface] = wire
-            self.hardware[interface] = self.inside(
-                self.node, lambda interface=interface: hardware_address(interface))
+            with self.node.entered():
+                self.hardware[interface] = hardware_address(interface)
 
     def open(self, namespace, *arguments):
-        opened = self.inside(namespace, lambda: socket.socket(*arguments))
+        opened = namespace.socket(*arguments)
         self.sockets.append(opened)
         opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
-        opened.setblocking(False)
         return opened
-
-    def inside(self, namespace, action):
-        enter(self.namespaces[namespace])
-        try:
-            return action()
-        finally:
-            enter(self.home)
 
     def execute(self, arguments):
         """Runs a program in the node's namespace."""
-        return run(["ip", "netns", "exec", self.node, *arguments])
+        return run(self.node.command(*arguments))
 
     def side_of(self, source, interface):
         """The interface by which packets of that source come in; None: the host sends them."""
@@ -173,18 +134,7 @@ class Topology:
             pass  # dropped or refused on its way out of the host: what is seen tells which
 
 
-def write_settings(settings):
-    for name, value in settings.items():
-        with open(f"/proc/sys/{name}", "w", encoding="ascii") as file:
-            file.write(value + "\n")
-
-
 def hardware_address(interface):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack("256s", interface.encode())
         return fcntl.ioctl(any_socket.fileno(), SIOCGIFHWADDR, request)[18:24]
-
-
-def enter(descriptor):
-    if LIBC.setns(descriptor, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")

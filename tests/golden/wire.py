@@ -195,20 +195,17 @@ class Wire:
         if flow.expected.kind != "reset":
             return True
 
-        def connect():
-            family = socket.AF_INET6 if ":" in flow.source else socket.AF_INET
-            with socket.socket(family, socket.SOCK_STREAM) as client:
-                client.settimeout(PATIENCE)
-                client.bind((flow.source, 0))
-                try:
-                    client.connect((flow.destination, flow.port))
-                except ConnectionRefusedError:
-                    return True
-                except OSError:
-                    return False
+        family = socket.AF_INET6 if ":" in flow.source else socket.AF_INET
+        with self.topology.node.socket(family, socket.SOCK_STREAM) as client:
+            client.settimeout(PATIENCE)
+            client.bind((flow.source, 0))
+            try:
+                client.connect((flow.destination, flow.port))
+            except ConnectionRefusedError:
+                return True
+            except OSError:
                 return False
-
-        return self.topology.inside(self.topology.node, connect)
+            return False
 
 
 def lacks_endpoints(flow, seen):

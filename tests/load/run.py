@@ -12,24 +12,22 @@ import argparse
 import asyncio
 import os
 import pathlib
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "apiserver")]
+sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "apiserver", "network")]
 
 import cluster
-import topology
+import runner
 from applications import Application, Pods
 from daemon import Daemon
 from judge import LATE_SECONDS, Judge, Waits
 from program import Failed
 from server import ApiServer
-from topology import setns
+from namespaces import setns
 from world import CLUSTER_CIDR, RANGES, World
 
 SERVICES, ENDPOINTS = 20, 4
@@ -57,7 +55,7 @@ class Trial:
         self.plain = [Application(f"web-{n}", n, pods, ENDPOINTS) for n in range(1, SERVICES + 1)]
         self.sticky = [Application(f"sticky-{n}", 100 + n, pods, ENDPOINTS, sticky=True)
                        for n in range(1, SERVICES + 1)]
-        self.world, self.server, self.daemon, self.traffic = World("load"), None, None, None
+        self.world, self.server, self.daemon, self.traffic = World(), None, None, None
         self.problems = []
         self.only_late = False
 
@@ -220,10 +218,6 @@ def cpu_seconds(pid):
 
 
 async def play(options):
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    watcher = asyncio.PidfdChildWatcher()  # no thread for each process
-    watcher.attach_loop(asyncio.get_running_loop())
-    asyncio.set_child_watcher(watcher)
     with tempfile.TemporaryDirectory(prefix="kproxy-load-") as folder:
         async with Trial(options, folder) as trial:
             try:
@@ -244,26 +238,16 @@ def main():
     parser.add_argument("--long", action="store_true", help=f"{LONG_REPLACEMENTS} replacements of each kind")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of what happens when")
     options = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("run.py: needs root, for network namespaces and nftables")
+    runner.prepare(options, "kproxy", "traffic")
     if options.long:
         options.replacements = LONG_REPLACEMENTS
-    for name in ("kproxy", "traffic"):
-        path = shutil.which(getattr(options, name))
-        if path is None:
-            sys.exit(f"run.py: there is no program {getattr(options, name)}; give its path with --{name}")
-        setattr(options, name, os.path.abspath(path))
-    topology.remove_leftovers()
     os.nice(URGENT)
-    try:
-        for tries_left in reversed(range(TRIES)):
-            trial = asyncio.run(play(options))
-            if not (trial.only_late and trial.problems and tries_left):
-                break
-            print("The machine was busy with other things; once more.", flush=True)
-        sys.exit(1 if trial.problems else 0)
-    except asyncio.CancelledError:
-        sys.exit("run.py: ended by SIGTERM")
+    for tries_left in reversed(range(TRIES)):
+        trial = runner.run(play(options))
+        if not (trial.only_late and trial.problems and tries_left):
+            break
+        print("The machine was busy with other things; once more.", flush=True)
+    sys.exit(1 if trial.problems else 0)
 
 
 if __name__ == "__main__":

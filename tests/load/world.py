@@ -1,10 +1,7 @@
 """A node between its clients and its pods: three network namespaces in a row, each end with as many
 addresses as one likes."""
 
-import os
-import subprocess
-
-import topology
+from namespaces import ROUTER, Namespaces, run
 
 # What is behind the node: (IPv4, IPv6) prefixes, all of whose addresses are there.
 RANGES = {"pods": ("10.244.0.0/16", "fd00:244::/32"), "clients": ("10.245.0.0/16", "fd00:245::/32")}
@@ -15,43 +12,25 @@ CLUSTER_CIDR = "10.244.0.0/15,fd00:244::/31"  # both are pods
 END = {"net/ipv6/ip_nonlocal_bind": "1", "net/ipv4/ip_local_port_range": "32768 60999"}
 
 
-class World:
-    """Use as a context. `node` is where the proxy goes, `pods` and `clients` hold all of their ranges."""
+class World(Namespaces):
+    """`node` is where the proxy goes, `pods` and `clients` hold all of their ranges."""
 
-    def __init__(self, name, ranges=RANGES):
-        if topology.Namespace.home is None:
-            topology.Namespace.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        self.prefix, self.ranges, self.made = f"{topology.PREFIX}{os.getpid()}-{name}-", ranges, {}
-
-    def __enter__(self):
-        try:
-            self.build()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        for namespace in self.made.values():
-            namespace.close()
-            subprocess.run(["ip", "netns", "delete", namespace.name], stderr=subprocess.DEVNULL)
+    def __init__(self):
+        super().__init__("node", *RANGES)
 
     def build(self):
-        for host in ("node", *RANGES):
-            topology.run(["ip", "netns", "add", self.prefix + host])
-            self.made[host] = topology.Namespace(self.prefix + host)
-            self.made[host].sysctl(topology.QUIET)
-        self.node, self.pods, self.clients = self.made["node"], self.made["pods"], self.made["clients"]
-        self.node.sysctl(topology.ROUTER)
+        super().build()
+        self.node, self.pods, self.clients = self["node"], self["pods"], self["clients"]
+        self.node.sysctl(ROUTER)
         self.node.configure(["link set lo up"])
-        for host, ranges in self.ranges.items():
-            self.connect(host, self.made[host], ranges)
+        for host, ranges in RANGES.items():
+            self.connect(host, self[host], ranges)
 
     def connect(self, host, end, ranges):
         four, six = LINKS[host], LINKS6[host]
         near, far = (MAC.format(side, four[len("169.254.2"):][:2]) for side in (1, 2))
-        topology.run(["ip", "link", "add", "name", host, "address", near, "netns", self.node.name, "type", "veth",
-                      "peer", "name", "eth0", "address", far, "netns", end.name])
+        run(["ip", "link", "add", "name", host, "address", near, "netns", self.node.name, "type", "veth",
+             "peer", "name", "eth0", "address", far, "netns", end.name])
         # Nobody has to ask for neighbours, which would delay the first packets.
         self.node.configure([
             f"address add {four.format(1)}/24 dev {host}", f"address add {six.format(1)}/64 dev {host} nodad",

@@ -8,28 +8,11 @@ import socket
 import struct
 import typing
 
+from crc32c import crc32c
+
 SCTP = socket.IPPROTO_SCTP
 INIT, INIT_ACK, STATE_COOKIE = 1, 2, 7
 IP_RECVERR, IPV6_RECVERR = 11, 25  # linux/in.h, linux/in6.h
-
-
-def crc32c_table():
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return table
-
-
-CRC32C = crc32c_table()
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = CRC32C[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
 
 
 def sctp(source_port, port, verification_tag, chunk_type, tag, text=b""):

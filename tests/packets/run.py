@@ -6,24 +6,24 @@ iproute2; makes its own network namespaces and removes them."""
 import argparse
 import asyncio
 import collections
-import os
 import pathlib
-import resource
-import shutil
-import signal
 import sys
 import tempfile
 import time
 
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(1, str(HERE.parent / "network"))
+
 import cluster
+import marker
+import namespaces
 import program
+import runner
 import servers
 import topology
 from checks import Checks
-from clients import Client
 from scenario import Mistake, Scenario
 
-HERE = pathlib.Path(__file__).resolve().parent
 READY_SECONDS = 15
 MOST_PROBLEMS = 3  # to show of a case
 
@@ -63,7 +63,7 @@ class Run:
                     server.close()
 
     def addresses(self):
-        return topology.run(["ip", "-n", self.world["node-a"].name, "-oneline", "address"])
+        return namespaces.run(["ip", "-n", self.world["node-a"].name, "-oneline", "address"])
 
     async def act(self, stage):
         if stage.restart:
@@ -72,37 +72,16 @@ class Run:
             self.stage_count += 1
             self.write(stage)
             await self.program.apply()
-            await self.ready()
+            await marker.in_force(self.world, self.stage_count, READY_SECONDS, self.program.tail)
         await asyncio.sleep(stage.wait)
 
-    def marker(self):
-        """A Service that each snapshot has anew: once it answers, the snapshot is in force."""
-        address = f"10.96.255.{self.stage_count},fd00:96::255:{self.stage_count}"
-        keys = {"protocols": "tcp", "endpoints": "a1", "cluster-ip": address}
-        return cluster.Service("snapshot-in-force", 0, keys)
-
     def write(self, stage):
-        text = cluster.snapshot([*stage.services.values(), self.marker()], stage.service_cidrs)
+        text = cluster.snapshot([*stage.services.values(), marker.marker(self.stage_count)], stage.service_cidrs)
         new = self.folder / "snapshot.new"
         new.write_text(text)
         new.rename(self.folder / "snapshot.json")
         if self.explain:
             self.explain.forget()
-
-    async def ready(self):
-        marker, end = self.marker(), time.monotonic() + READY_SECONDS
-        for family in (4, 6):
-            while True:
-                address = marker.address("cluster-ip", family)
-                with Client(self.world["a2"], family, None, "tcp", address, 80) as client:
-                    seen = await client.connect(0.1)
-                if seen.host == "a1":
-                    break
-                if time.monotonic() > end:
-                    raise program.Failed(
-                        f"snapshot {self.stage_count} is not in force after {READY_SECONDS} s "
-                        f"(IPv{family}: {seen}): {self.program.tail()}")
-                await asyncio.sleep(0.02)
 
     async def check(self, cases):
         """Cases of one Service, protocol and family one after the other, all else at once."""
@@ -158,9 +137,6 @@ async def run_scenario(scenario, options):
 
 
 async def run_all(scenarios, options):
-    watcher = asyncio.PidfdChildWatcher()  # no thread for each process
-    watcher.attach_loop(asyncio.get_running_loop())
-    asyncio.set_child_watcher(watcher)
     passed = failed = 0
     for scenario in scenarios:
         if scenario.needs_daemon and options.via == "nft":
@@ -190,16 +166,7 @@ def arguments():
 
 def main():
     options = arguments()
-    if os.geteuid() != 0:
-        sys.exit("run.py: needs root, for network namespaces and nftables")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    needed = {options.kproxy if options.via == "kproxy" else options.kpcompile}
-    for path in needed | ({options.kpcompile} if options.explain else set()):
-        if shutil.which(path) is None:
-            sys.exit(f"run.py: there is no program {path}; give its path with --kproxy or --kpcompile")
-    topology.remove_leftovers()
+    runner.prepare(options, "kproxy", "kpcompile")
     try:
         paths = sorted((HERE / "scenarios").glob("*.txt"))
         names = [path.stem for path in paths]
@@ -209,7 +176,7 @@ def main():
         chosen = [Scenario(path) for path in paths if not options.scenario or path.stem in options.scenario]
     except Mistake as mistake:
         sys.exit(f"run.py: {mistake}")
-    sys.exit(0 if asyncio.run(run_all(chosen, options)) else 1)
+    sys.exit(0 if runner.run(run_all(chosen, options)) else 1)
 
 
 if __name__ == "__main__":
