@@ -19,6 +19,7 @@
 #include "runtime/kernel/privileges.h"
 #include "runtime/kernel/sysctls.h"
 #include "runtime/one_shot.h"
+#include "runtime/server_settings.h"
 
 namespace kproxy {
 namespace {
@@ -29,6 +30,8 @@ constexpr auto kWaitForNode = 30s;
 constexpr auto kWaitForPodCidrs = 5min;
 // How soon a change of the node's own addresses shows in where health ports listen.
 constexpr auto kLookAtAddresses = 5s;
+// So long events may take that are posted when all else has ended.
+constexpr auto kLastEvents = 2s;
 // So long the loop may be kept from other things by connection tracking, at a time.
 constexpr auto kStaleFlowsShare = 5ms;
 
@@ -53,22 +56,6 @@ class StopSignals {
  private:
   int fd_ = -1;
 };
-
-serve::ListenAddress listen_address(const config::Listen& listen) {
-  return {listen.address, listen.port,
-          listen.address.is_unspecified() && listen.address.family() == Family::ipv6};
-}
-
-serve::BuildInfo build_info(const std::string& version) {
-  serve::BuildInfo build;
-  const auto dot = version.find('.');
-  build.major = version.substr(1, dot - 1);
-  build.minor = version.substr(dot + 1, version.find('.', dot + 1) - dot - 1);
-  build.git_version = version;
-  build.compiler = build.go_version = config::compiler_version();
-  build.platform = config::platform();
-  return build;
-}
 
 }  // namespace
 
@@ -106,8 +93,8 @@ int Daemon::run() {
   const StopSignals signals;
   Status status = ok_status();
   if (!settings_.config_file.empty()) {
-    configuration_.know_present();
     status = configuration_.start();
+    configuration_.know_present();
   }
   if (status) status = settings_.snapshot.empty() ? start_with_cluster() : start_with_file();
   if (!status) {
@@ -140,7 +127,20 @@ int Daemon::run() {
     }
     post_failures();
   }
+  if (cluster_) post_last_events();
   return *exit_status_;
+}
+
+// The reason why kproxy ends may be among them.
+void Daemon::post_last_events() {
+  const auto until = Clock::now() + kLastEvents;
+  while (cluster_->posting()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    pollfd event{cluster_->fd(), POLLIN, 0};
+    if (left.count() <= 0 || poll(&event, 1, static_cast<int>(left.count())) <= 0) return;
+    snapshot::Diagnostics ignored;
+    cluster_->work(snapshot_, ignored);
+  }
 }
 
 // A file says everything at once, and a mistake in it is best told at once.
@@ -159,6 +159,7 @@ Status Daemon::start_with_file() {
   if (status) status = proxier_.connect();
   if (!status) return status;
   start_servers();
+  if (exit_status_) return ok_status();
   status = proxier_.reconcile("Synced with what the kernel had");
   if (status) status = proxier_.listen();
   if (!status) return status;
@@ -193,6 +194,7 @@ Status Daemon::advance() {
     if (exit_status_) return ok_status();
     timer_.reset();
     if (const Status status = start_services(); !status) return status;
+    if (exit_status_) return ok_status();
     phase_ = Phase::waiting_for_lists;
   }
   if (phase_ == Phase::waiting_for_lists && cluster_->complete()) {
@@ -282,29 +284,14 @@ Status Daemon::check_node() {
 }
 
 void Daemon::start_servers() {
-  const config::Settings& settings = settings_.settings;
   servers_.emplace(log_, health_, metrics_, settings_.options.node,
                    [this](const serve::HealthPortFailure& failure) {
                      const std::lock_guard lock(failures_mutex_);
                      failures_.push_back(failure);
                    });
-  serve::Settings wanted;
-  if (settings.healthz) wanted.health = listen_address(*settings.healthz);
-  if (settings.metrics) wanted.metrics = listen_address(*settings.metrics);
-  const auto is_on = [&](std::string_view name) {
-    const auto gate = settings.gates.find(name);
-    return gate != settings.gates.end() && gate->second.on;
-  };
-  serve::PageSettings& pages = wanted.pages;
-  pages.configuration = [json = config::to_json(settings_.values)] { return json; };
-  pages.flags = settings_.flags;
-  pages.binary_version = settings_.version.substr(1);
-  pages.emulation_version = pages.binary_version.substr(0, pages.binary_version.rfind('.'));
-  pages.toolchain = config::compiler_version();
-  pages.flagz = is_on("ComponentFlagz");
-  pages.statusz = is_on("ComponentStatusz");
-  pages.profiling = settings.profiling;
-  pages.set_verbosity = [this](int level) { log_.verbosity().set_level(level); };
+  serve::Settings wanted = server_settings(settings_);
+  wanted.pages.set_verbosity = [this](int level) { log_.verbosity().set_level(level); };
+  servers_->set_configuration(config::to_json(settings_.values));
   for (const serve::ListenFailure& failure : servers_->start(std::move(wanted))) {
     if (cluster_) {
       source::ClusterEvent event = source::event_about_node(settings_.options.node);
@@ -314,7 +301,7 @@ void Daemon::start_servers() {
       event.note = failure.note;
       cluster_->post_event(event);
     }
-    if (settings.bind_address_hard_fail) exit_status_ = 1;
+    if (settings_.settings.bind_address_hard_fail) exit_status_ = 1;
   }
 }
 
@@ -326,12 +313,14 @@ void Daemon::follow_file() {
     return;
   }
   tell(diagnostics);
-  proxier_.changed();
-  if (settings_.golden.empty()) return;
+  if (settings_.golden.empty()) return proxier_.changed();
   Status same = proxier_.compile();
   if (same) same = proxier_.check_golden();
   proxier_.withhold(!same.ok());
-  if (!same) log_.error("Not applied; the rules stay as they were", same.error());
+  if (same)
+    proxier_.sync_all("Synced");
+  else
+    log_.error("Not applied; the rules stay as they were", same.error());
 }
 
 void Daemon::follow_cluster() {
@@ -341,7 +330,11 @@ void Daemon::follow_cluster() {
   observe();
   remember_node();
   health_.set_node_eligible(node_ && !node_->being_deleted && !node_->to_be_deleted);
-  if (phase_ == Phase::running && snapshot_.has_changes()) proxier_.changed();
+  if (phase_ != Phase::running) return;
+  if (snapshot_.has_changes())
+    proxier_.changed();
+  else if (proxier_.in_sync())
+    pending_.in_force(Clock::now());  // what came changes nothing
 }
 
 // With its Node deleted, this node is what it was: its addresses still accept node ports.
@@ -365,7 +358,8 @@ void Daemon::observe() {
     metrics_.requested(request.code, request.method, request.method, request.host,
                        request.duration);
   for (const Error& error : seen.troubles)
-    if (const auto again = repetition_.tell(error.message(), Clock::now()))
+    // The hint says when it is tried again, which is another time each time.
+    if (const auto again = repetition_.tell(error.where + ": " + error.what, Clock::now()))
       log_.error("Trouble with the API server", error, {{"kept_back", *again}});
 }
 
@@ -400,23 +394,32 @@ void Daemon::publish() {
 
 void Daemon::publish_health_ports() {
   if (!servers_) return;
-  std::array<std::vector<Cidr>, 2> own;
-  for (Family family : kFamilies)
-    if (auto addresses = kernel::own_addresses(family))
-      own[index_of(family)] = std::move(*addresses);
-  published_addresses_ = service::node_port_addresses(proxier_.ruleset().node(), own);
-  servers_->want_health_ports(facts_.health_ports(), published_addresses_);
+  for (Family family : kFamilies) {
+    auto addresses = kernel::own_addresses(family);
+    if (addresses)
+      own_addresses_[index_of(family)] = std::move(*addresses);
+    else if (repetition_.tell(addresses.error().message(), Clock::now()))
+      log_.error("Cannot look at the node's addresses; health ports stay where they are",
+                 addresses.error());
+  }
+  servers_->want_health_ports(
+      facts_.health_ports(),
+      service::node_port_addresses(proxier_.ruleset().node(), own_addresses_));
   timer_.reset();
   if (facts_.has_health_ports()) timer_ = Clock::now() + kLookAtAddresses;
 }
 
 void Daemon::look_at_addresses() {
   if (phase_ != Phase::running || !timer_ || Clock::now() < *timer_) return;
-  publish_health_ports();
+  // What is known of Services but not in force yet is nobody's business.
+  if (proxier_.in_force())
+    publish_health_ports();
+  else
+    timer_ = Clock::now() + kLookAtAddresses;
 }
 
 bool Daemon::may_clear_stale_flows() const {
-  return phase_ == Phase::running && proxier_.in_sync() && facts_.stale_flows().pending();
+  return phase_ == Phase::running && proxier_.in_force() && facts_.stale_flows().pending();
 }
 
 void Daemon::clear_stale_flows() {
@@ -457,9 +460,11 @@ void Daemon::follow_configuration() {
     case config::Reaction::in_place:
       log_.verbosity().set_level(after.settings.logging.verbosity);
       log_.verbosity().set_modules(after.settings.logging.vmodule);
+      health_.set_timeout(2 * after.settings.sync_period);
       proxier_.set_periods(after.settings.sync_period, after.settings.min_sync_period);
       settings_.settings = after.settings;
       settings_.values = after.values;
+      if (servers_) servers_->set_configuration(config::to_json(settings_.values));
       log_.info(0, "The changed configuration is in force", {{"file", settings_.config_file}});
   }
 }

@@ -75,6 +75,7 @@ class Daemon {
   void publish_health_ports();
   void look_at_addresses();
   void post_failures();
+  void post_last_events();
   void stop(const Error& error);
   int milliseconds_to_next_timer() const;
 
@@ -102,7 +103,7 @@ class Daemon {
   std::optional<Clock::time_point> timer_;  // of the phase, or of addresses to be looked at
   std::optional<int> exit_status_;
 
-  service::NodePortAddresses published_addresses_;
+  std::array<std::vector<Cidr>, 2> own_addresses_;  // of the node, by family, as seen last
   std::mutex failures_mutex_;
   std::vector<serve::HealthPortFailure> failures_;  // from the thread that serves
   std::optional<serve::Servers> servers_;           // last, so that its thread ends first

@@ -5,6 +5,8 @@
 namespace kproxy {
 namespace {
 
+constexpr std::size_t kMost = 10'000;  // whose durations are told
+
 template <typename Duration>
 double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
@@ -26,17 +28,17 @@ void PendingChanges::observe(const source::Observations& seen, Clock::time_point
     services_[i] += seen.service_changes[i];
     metrics_.family_service_changes[family].add(seen.service_changes[i]);
   }
-  if (any_in_force_ && seen.slice_changes != source::FamilyCounts{})
+  if (any_in_force_ && seen.slice_changes != source::FamilyCounts{} && batches_.size() < kMost)
     batches_.push_back({now, seen.slice_changes});
-  triggers_.insert(triggers_.end(), seen.triggers.begin(), seen.triggers.end());
+  for (const source::ChangeTrigger& trigger : seen.triggers)
+    if (trigger.time >= started_ && triggers_.size() < kMost) triggers_.push_back(trigger);
   show();
 }
 
 void PendingChanges::in_force(Clock::time_point now) {
   const auto wall = std::chrono::system_clock::now();
   for (const source::ChangeTrigger& trigger : std::exchange(triggers_, {}))
-    if (trigger.time >= started_)
-      metrics_.programming_duration[trigger.family].observe(seconds(wall - trigger.time));
+    metrics_.programming_duration[trigger.family].observe(seconds(wall - trigger.time));
   for (const Batch& batch : std::exchange(batches_, {}))
     for (Family family : kFamilies)
       for (std::uint64_t i = 0; i < batch.slices[index_of(family)]; ++i)

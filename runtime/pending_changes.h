@@ -1,6 +1,7 @@
 // What the API server has said and is not in force yet, and the metrics that tell of it.
 //
-// Costs a few words for each batch of changes until the next sync that succeeds. One thread.
+// Costs a few words for each batch of changes until the next sync that succeeds, up to a bound that
+// only syncs failing for long can reach: then durations are told of the oldest alone. One thread.
 #pragma once
 
 #include <chrono>

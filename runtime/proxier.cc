@@ -107,7 +107,6 @@ Status Proxier::reconcile(std::string_view message) {
       kernel::kube_proxy_tables(engine_->conversation()));
   if (monitor_) monitor_->set_own_port(transport_->port_id());
   if (!applied) return applied.error();
-  rejected_ = applied->rejected.size();
   succeeded(message, *applied, true, begin);
   give_memory_back();
   return ok_status();
@@ -169,7 +168,7 @@ void Proxier::run() {
     repair();
     verify_at_ = Clock::now() + kVerifyInterval;
   }
-  if (due(collect_at_) && !retry_at_) collect();
+  if (!retry_at_ && due(collect_at_)) collect();
 }
 
 std::optional<Proxier::Clock::time_point> Proxier::next() const {
@@ -203,25 +202,26 @@ void Proxier::sync() {
       return;
     }
     applied = std::move(*result);
-    elements_ += applied.inserted - applied.erased;
-    rejected_ += applied.rejected.size();
+    elements_ += change.insert.size() - change.erase.size();
     collect_at_ = Clock::now() + kCollectAfter;
   }
   succeeded("Synced", applied, false, begin);
 }
 
+// No sync: nothing that packets meet changes.
 void Proxier::collect() {
   if (!tracker_.ruleset().collect()) return;
-  const auto begin = Clock::now();
   const Result<apply::Applied> applied =
       engine_->apply(tracker_.ruleset().take_change(), [this] { return desired(); });
   monitor_->set_own_port(transport_->port_id());
   if (applied) {
-    succeeded("Removed chains that nothing uses any more", *applied, false, begin);
+    count(*applied);
+    log_.info(2, "Removed chains that nothing uses any more", {{"bytes", applied->bytes}});
     return;
   }
   for (Family family : kFamilies) metrics_.cleanup_failures[family].add();
-  failed(applied.error(), false, begin);
+  retry_later();
+  trouble("Cannot remove chains that nothing uses any more", applied.error());
 }
 
 // Only what differs is sent; often nothing does (another kproxy has looked, say).
@@ -246,12 +246,16 @@ void Proxier::repair() {
   for (const std::string& line : differences->lines) log_.warning("Differed", {{"what", line}});
 }
 
-void Proxier::failed(const Error& error, bool full, Clock::time_point begin) {
-  ended_at_ = Clock::now();
+void Proxier::retry_later() {
   retry_interval_ = retry_interval_ == Clock::duration{}
                         ? std::min<Clock::duration>(kFirstRetry, settings_.sync_period)
                         : std::min<Clock::duration>(2 * retry_interval_, settings_.sync_period);
-  retry_at_ = ended_at_ + retry_interval_;
+  retry_at_ = Clock::now() + retry_interval_;
+}
+
+void Proxier::failed(const Error& error, bool full, Clock::time_point begin) {
+  ended_at_ = Clock::now();
+  retry_later();
   health_.sync_queued();
   health_.sync_failed();
   metrics_.synced({seconds(ended_at_ - begin), full, false});
@@ -268,18 +272,7 @@ void Proxier::succeeded(std::string_view message, const apply::Applied& applied,
   health_.synced();
   if (changed_at_) health_.sync_queued();
   metrics_.synced({seconds(ended_at_ - begin), full, true});
-  metrics_.commit_duration.observe(seconds(applied.commit));
-  metrics_.transactions.add(applied.transactions);
-  metrics_.transaction_bytes.add(applied.bytes);
-  metrics_.transaction_elements.with({"insert"}).add(applied.inserted);
-  metrics_.transaction_elements.with({"erase"}).add(applied.erased);
-  metrics_.elements.set(static_cast<double>(elements_ - rejected_));
-  metrics_.isolated.set(static_cast<double>(rejected_));
-
-  for (const Error& error : applied.troubles) trouble("An attempt failed", error);
-  for (const apply::Rejected& rejected : applied.rejected)
-    trouble("The kernel does not take an element; the rest is applied", rejected.error);
-  for (const std::string& line : applied.lines) log_.info(4, "Differed", {{"what", line}});
+  count(applied);
   log_.info(2, message,
             {{"services", ruleset().service_count()},
              {"inserted", applied.inserted},
@@ -290,6 +283,21 @@ void Proxier::succeeded(std::string_view message, const apply::Applied& applied,
              {"encode_ms", milliseconds(applied.encode)},
              {"commit_ms", milliseconds(applied.commit)}});
   on_synced();
+}
+
+void Proxier::count(const apply::Applied& applied) {
+  metrics_.commit_duration.observe(seconds(applied.commit));
+  metrics_.transactions.add(applied.transactions);
+  metrics_.transaction_bytes.add(applied.bytes);
+  metrics_.transaction_elements.with({"insert"}).add(applied.inserted);
+  metrics_.transaction_elements.with({"erase"}).add(applied.erased);
+  metrics_.elements.set(static_cast<double>(elements_ - engine_->rejected()));
+  metrics_.isolated.set(static_cast<double>(engine_->rejected()));
+
+  for (const Error& error : applied.troubles) trouble("An attempt failed", error);
+  for (const apply::Rejected& rejected : applied.rejected)
+    trouble("The kernel does not take an element; the rest is applied", rejected.error);
+  for (const std::string& line : applied.lines) log_.info(4, "Differed", {{"what", line}});
 }
 
 void Proxier::tell_conflicts() {

@@ -74,18 +74,20 @@ class Proxier {
   std::optional<Clock::time_point> next() const;
 
   const ruleset::Ruleset& ruleset() const { return tracker_.ruleset(); }
-  bool has_ruleset() const { return tracker_.has_ruleset(); }
   // Elements that the kernel does not take.
-  std::size_t rejected() const { return rejected_; }
-  // The last attempt succeeded, and nothing is waiting for the next.
-  bool in_sync() const { return synced_once_ && !retry_at_ && !changed_at_; }
+  std::size_t rejected() const { return engine_->rejected(); }
+  // The kernel has what was compiled last.
+  bool in_force() const { return synced_once_ && !retry_at_ && !withheld_; }
+  // And the snapshot is as it was compiled.
+  bool in_sync() const { return in_force() && !changed_at_; }
 
  private:
   void sync();
-  void send(const ruleset::Change& change);
   void repair();
   void collect();
   void failed(const Error& error, bool full, Clock::time_point begin);
+  void retry_later();
+  void count(const apply::Applied& applied);
   void succeeded(std::string_view message, const apply::Applied& applied, bool full,
                  Clock::time_point begin);
   void tell_conflicts();
@@ -112,8 +114,7 @@ class Proxier {
   Clock::time_point ended_at_{};                 // the last sync
   Clock::duration retry_interval_{};
   std::chrono::nanoseconds compile_time_{};
-  std::size_t elements_ = 0;  // sent, and not erased
-  std::size_t rejected_ = 0;
+  std::size_t elements_ = 0;  // that there should be
   bool synced_once_ = false;
   bool withheld_ = false;
 };

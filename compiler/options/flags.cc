@@ -46,8 +46,14 @@ Flags::Flags(CLI::App& app) : fields_(app, kFlags, kGroup) {
       ->group(kGroup);
 }
 
-Configuration Flags::configuration(const ReadText& read_text) const {
-  if (config_.empty()) return from_flags();
+Configuration Flags::configuration(const ReadText& read_text, Modes modes) const {
+  Configuration configuration = config_.empty() ? from_flags() : from_file(read_text);
+  if (modes == Modes::nftables)
+    require_nftables_mode(configuration.mode, configuration.where, configuration.errors);
+  return configuration;
+}
+
+Configuration Flags::from_file(const ReadText& read_text) const {
   const Result<std::string> text = read_text(config_);
   if (!text) {
     Configuration unread;
@@ -55,12 +61,6 @@ Configuration Flags::configuration(const ReadText& read_text) const {
     return unread;
   }
   Configuration configuration = read_configuration(config_, *text);
-  require_nftables_mode(
-      configuration.mode,
-      [this](std::string_view field) {
-        return config_ + ": KubeProxyConfiguration." + std::string(field);
-      },
-      configuration.errors);
   override_node(configuration);
   return configuration;
 }
@@ -71,7 +71,6 @@ Configuration Flags::from_flags() const {
   result.where = [this](std::string_view field) { return fields_.place(field); };
   result.mode = text_of(result.fields, "mode");
   result.options = check(settings_of(result.fields), result.where, result.errors);
-  require_nftables_mode(result.mode, result.where, result.errors);
   return result;
 }
 

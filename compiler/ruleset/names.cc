@@ -98,12 +98,6 @@ Owner OwnerNames::intern(const std::string& label) {
   return entry->second;
 }
 
-std::optional<Owner> OwnerNames::find(std::string_view label) const {
-  const auto found = owners_.find(label);
-  if (found == owners_.end()) return std::nullopt;
-  return found->second;
-}
-
 std::string name(const SetRef& set, const OwnerNames& owners) {
   for (const auto& [kind, suffix] : kScopedKinds)
     if (kind == set.kind)

@@ -97,10 +97,9 @@ class OwnerNames {
  public:
   Owner intern(const std::string& label);
   const std::string& label(Owner owner) const { return labels_[owner]; }
-  std::optional<Owner> find(std::string_view label) const;
 
  private:
-  std::map<std::string, Owner, std::less<>> owners_;
+  std::map<std::string, Owner> owners_;
   std::vector<std::string> labels_{""};  // [kNoOwner]
 };
 

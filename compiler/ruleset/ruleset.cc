@@ -146,7 +146,7 @@ void Ruleset::compile_service(const ServiceState& service, Services::value_type&
     compiled.push_back(std::move(out));
   }
   note(ports, compiled);
-  if (compiled.empty()) {
+  if (compiled.empty() && claims.keys.empty()) {
     services_.erase(known.first);
   } else if (compiled.size() != ports.size()) {
     ports = std::move(compiled);

@@ -12,7 +12,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "compiler/ruleset/change.h"
 #include "compiler/ruleset/compile.h"
 #include "compiler/ruleset/frontends.h"
+#include "compiler/ruleset/skeleton.h"
 #include "compiler/service/service_port.h"
 #include "compiler/types/error.h"
 

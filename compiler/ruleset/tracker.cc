@@ -25,6 +25,7 @@ Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Chang
     Result<service::NodeView> view = service::view_of_node(options_, snapshot, warnings);
     if (!view) return view.error();
     if (!ruleset_) {
+      options_.node = view->name;  // also where it was the only one, once
       ruleset_.emplace(*view);
       ruleset_->expect(snapshot.services().size());
     } else if (*view != ruleset_->node()) {

@@ -26,7 +26,6 @@ class Tracker {
   // Valid after the first successful update().
   Ruleset& ruleset() { return *ruleset_; }
   const Ruleset& ruleset() const { return *ruleset_; }
-  bool has_ruleset() const { return ruleset_.has_value(); }
 
  private:
   options::Options options_;

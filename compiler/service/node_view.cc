@@ -15,15 +15,6 @@ std::vector<Cidr> of_family(const std::vector<Cidr>& prefixes, Family family) {
   return result;
 }
 
-// The kernel refuses prefixes that overlap: keep those that no other one contains, in order.
-std::vector<Cidr> outermost(std::vector<Cidr> prefixes) {
-  std::sort(prefixes.begin(), prefixes.end());  // a prefix comes before those inside it
-  std::vector<Cidr> result;
-  for (const Cidr& prefix : prefixes)
-    if (result.empty() || !result.back().contains(prefix)) result.push_back(prefix);
-  return result;
-}
-
 LocalDetector detector_of(const Options& options, const snapshot::Node* node, Family family) {
   LocalDetector detector;
   switch (options.detect_local_mode) {

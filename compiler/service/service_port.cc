@@ -50,12 +50,8 @@ std::optional<std::vector<Cidr>> source_ranges(const Service& service, Family fa
   for (const Cidr& range : service.source_ranges)
     if (range.family() == family) all.push_back(range);
   if (all.empty()) return std::nullopt;
-  std::sort(all.begin(), all.end());
-  std::vector<Cidr> ranges;
-  for (const Cidr& range : all) {
-    if (range.length() == 0) return std::nullopt;  // everybody
-    if (ranges.empty() || !ranges.back().contains(range)) ranges.push_back(range);
-  }
+  std::vector<Cidr> ranges = outermost(std::move(all));
+  if (ranges.front().length() == 0) return std::nullopt;  // everybody
   return ranges;
 }
 

@@ -5,7 +5,6 @@
 // the Service and its slices (n log n in the endpoints).
 #pragma once
 
-#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>

@@ -14,14 +14,6 @@ Address unspecified(Family family) {
   return family == Family::ipv4 ? Address::ipv4(0) : Address();
 }
 
-std::vector<Cidr> outermost(std::vector<Cidr> prefixes) {
-  std::sort(prefixes.begin(), prefixes.end());  // a prefix comes before those inside it
-  std::vector<Cidr> result;
-  for (const Cidr& prefix : prefixes)
-    if (result.empty() || !result.back().contains(prefix)) result.push_back(prefix);
-  return result;
-}
-
 }  // namespace
 
 AddressSet::AddressSet(std::vector<Cidr> prefixes) : prefixes_(outermost(std::move(prefixes))) {}

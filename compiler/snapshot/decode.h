@@ -10,7 +10,6 @@
 #pragma once
 
 #include <functional>
-#include <istream>
 #include <string>
 #include <string_view>
 

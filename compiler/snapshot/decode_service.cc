@@ -17,7 +17,7 @@ std::int64_t decode_created(Value object, FieldReader& reader) {
   const auto time = parse_time(text);
   if (!time) {
     const Value value = metadata["creationTimestamp"];
-    reader.warning(value, "is " + value.describe() + ", not an RFC 3339 time; taken as the oldest");
+    reader.warning(value, "is " + value.describe() + ", not an RFC 3339 time; taken as the newest");
   }
   return time.value_or(0);
 }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -65,6 +66,13 @@ Address Address::ipv4(std::uint32_t host_order) {
   for (std::size_t i = 0; i < 4; ++i)
     bytes[kMapped + i] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
   return Address(bytes);
+}
+
+std::optional<Address> Address::from_wire(std::span<const std::uint8_t> bytes, Family family) {
+  Address address = family == Family::ipv4 ? ipv4(0) : Address();
+  if (bytes.size() != address.wire_size()) return std::nullopt;
+  std::copy(bytes.begin(), bytes.end(), address.bytes_.end() - bytes.size());
+  return address;
 }
 
 std::optional<Address> Address::parse(std::string_view text) {
@@ -152,6 +160,14 @@ bool Cidr::contains(const Cidr& other) const {
 
 std::string Cidr::to_string() const {
   return address_.to_string() + "/" + std::to_string(length_);
+}
+
+std::vector<Cidr> outermost(std::vector<Cidr> prefixes) {
+  std::sort(prefixes.begin(), prefixes.end());  // a prefix comes before those inside it
+  std::vector<Cidr> result;
+  for (const Cidr& prefix : prefixes)
+    if (result.empty() || !result.back().contains(prefix)) result.push_back(prefix);
+  return result;
 }
 
 std::string to_string(const Address& address, Port port) {

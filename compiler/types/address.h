@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kproxy {
 
@@ -39,6 +41,8 @@ class Address {
   constexpr Address() = default;  // "::"
   explicit constexpr Address(const std::array<std::uint8_t, 16>& bytes) : bytes_(bytes) {}
   static Address ipv4(std::uint32_t host_order);
+  // The bytes that go on the wire. Nothing unless they are as many as the family has.
+  static std::optional<Address> from_wire(std::span<const std::uint8_t> bytes, Family family);
 
   // Reads either family. IPv4 octets may have leading zeros and are decimal all the same, as
   // Kubernetes has always read them. An IPv4-mapped IPv6 address is the IPv4 address. No zone.
@@ -100,6 +104,9 @@ class Cidr {
   Address address_;
   std::uint8_t length_ = 0;
 };
+
+// Those that no other one contains, in order: the kernel refuses prefixes that overlap.
+std::vector<Cidr> outermost(std::vector<Cidr> prefixes);
 
 // "10.0.0.1:80", "[fd00::1]:80".
 std::string to_string(const Address& address, Port port);

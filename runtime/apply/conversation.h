@@ -62,8 +62,6 @@ class Conversation {
   Ending get(std::uint16_t type, std::uint8_t family, Bytes attributes, const OnReply& on_reply,
              std::size_t objects = 1);
 
-  Transport& transport() { return transport_; }
-
  private:
   Ending ask(std::uint16_t type, std::uint16_t flags, std::uint8_t family, Bytes attributes,
              const OnReply& on_reply, std::size_t objects);

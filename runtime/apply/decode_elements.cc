@@ -18,21 +18,15 @@ constexpr std::size_t width(Family family) {
   return family == Family::ipv4 ? 4 : 16;
 }
 
-Address address_of(const std::uint8_t* wire, Family family) {
-  std::array<std::uint8_t, 16> bytes{};
-  if (family == Family::ipv4) bytes[10] = bytes[11] = 0xff;
-  std::copy_n(wire, width(family), bytes.end() - static_cast<std::ptrdiff_t>(width(family)));
-  return Address(bytes);
-}
-
 // Takes the parts of a concatenation off the front; remembers if something did not fit.
 class Parts {
  public:
   Parts(Bytes bytes, Family family) : rest_(bytes), family_(family) {}
 
   Address address() {
-    const std::uint8_t* from = take(width(family_));
-    return from == nullptr ? Address() : address_of(from, family_);
+    const std::size_t size = width(family_);
+    const std::uint8_t* from = take(size);
+    return from == nullptr ? Address() : *Address::from_wire({from, size}, family_);
   }
   Protocol protocol() {
     const std::uint8_t* from = take(4);
@@ -94,8 +88,7 @@ Address before(const Address& address) {
 }
 
 Address highest(Family family) {
-  const std::array<std::uint8_t, 16> zero{};
-  return Cidr(address_of(zero.data(), family), 0).last();
+  return Cidr(family == Family::ipv4 ? Address::ipv4(0) : Address(), 0).last();
 }
 
 std::string hexadecimal(Bytes bytes) {
@@ -258,9 +251,10 @@ void ElementDecoder::add(Bytes attributes) {
     }
   }
   const auto value = find(key, NFTA_DATA_VALUE);
-  if (prefix_set_ && value && plain && value->value.size() == width(set_.family)) {
-    ends_.push_back(
-        {address_of(value->value.data(), set_.family), (flags & NFT_SET_ELEM_INTERVAL_END) == 0});
+  const auto bound =
+      prefix_set_ && value && plain ? Address::from_wire(value->value, set_.family) : std::nullopt;
+  if (bound) {
+    ends_.push_back({*bound, (flags & NFT_SET_ELEM_INTERVAL_END) == 0});
     return;
   }
   Element element;

@@ -254,6 +254,14 @@ void put_interval_end(Writer& writer, std::uint16_t flags, Bytes address, bool o
   writer.end(element);
 }
 
+// Deletes all elements of a set.
+void put_flush(Batch& batch, std::string_view set_name) {
+  batch.begin_message(NFT_MSG_DELSETELEM, 0);
+  batch.attributes().put_string(NFTA_SET_ELEM_LIST_TABLE, ruleset::kTable);
+  batch.attributes().put_string(NFTA_SET_ELEM_LIST_SET, set_name);
+  batch.end_message();
+}
+
 }  // namespace
 
 void put_elements(Batch& batch, ElementMessage message, std::span<const Element> elements,
@@ -281,13 +289,6 @@ void put_keys(MessageBuffer& request, std::span<const Element> elements,
     request.advance(static_cast<std::size_t>(writer.at() - at));
   }
   request.end_nest(list);
-}
-
-void put_flush(Batch& batch, std::string_view set_name) {
-  batch.begin_message(NFT_MSG_DELSETELEM, 0);
-  batch.attributes().put_string(NFTA_SET_ELEM_LIST_TABLE, ruleset::kTable);
-  batch.attributes().put_string(NFTA_SET_ELEM_LIST_SET, set_name);
-  batch.end_message();
 }
 
 void put_prefix_set(Batch& batch, const SetRef& set, std::span<const Element> elements,

@@ -41,7 +41,4 @@ void put_keys(MessageBuffer& request, std::span<const ruleset::Element> elements
 // them).
 void put_foreign_erase(Batch& batch, std::string_view set_name, Bytes key_attributes);
 
-// Deletes all elements of a set.
-void put_flush(Batch& batch, std::string_view set_name);
-
 }  // namespace kproxy::apply

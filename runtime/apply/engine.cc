@@ -3,7 +3,9 @@
 #include <linux/netfilter.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <span>
 #include <thread>
 
 #include "runtime/apply/encode_elements.h"
@@ -22,6 +24,7 @@ constexpr auto kBackoff = std::chrono::milliseconds(20);  // doubled each time
 // Elements left out one by one before the engine gives up: then something else is wrong.
 constexpr std::size_t kMaxRejected = 64;
 constexpr int kForgetRounds = 5;
+constexpr std::size_t kForgetAtOnce = 1000;  // so that what expires meanwhile spoils little
 constexpr int kMaxReads = 4;                 // until two in a row agree
 constexpr std::uint16_t kDestroyTable = 26;  // NFT_MSG_DESTROYTABLE, Linux 6.3
 
@@ -39,6 +42,12 @@ void append_entry(const Element& client, std::vector<Element>& entries) {
   entries.back().set.kind = SetKind::client_ports;
 }
 
+// Whether a refusal is because of what the table holds, and not of who asks or of what is free.
+bool is_contradiction(int error) {
+  return error == ENOENT || error == EEXIST || error == EBUSY || error == EOPNOTSUPP ||
+         error == EINVAL;
+}
+
 void sort_by_key(std::vector<Element>& elements) {
   if (!std::is_sorted(elements.begin(), elements.end(), ruleset::key_less))
     std::sort(elements.begin(), elements.end(), ruleset::key_less);
@@ -54,6 +63,7 @@ Engine::Engine(Transport& transport, ruleset::OwnerNames& owners)
 Engine::Outcome Engine::commit(Applied& applied) {
   batch_.finish();
   culprit_.reset();
+  contradicted_ = false;
   const auto begin = Clock::now();
   const Answer answer = conversation_.transact(batch_);
   applied.commit += Clock::now() - begin;
@@ -66,6 +76,7 @@ Engine::Outcome Engine::commit(Applied& applied) {
       Explanation explanation = explain(answer.refusals.front(), batch_, owners_);
       last_error_ = std::move(explanation.error);
       culprit_ = explanation.inserted;
+      contradicted_ = !culprit_ && is_contradiction(answer.refusals.front().error);
       break;
     }
     case Answer::Kind::unclear:
@@ -118,7 +129,8 @@ Result<Applied> Engine::apply(const Change& whole, const Wanted& wanted) {
   transaction.create_table = transaction.hooks_first();
   for (auto& [set, elements] : prefix_sets)
     transaction.prefix_sets.push_back({set, std::move(elements)});
-  if (!change.forget.empty() && can_destroy()) transaction.forget = clients_to_forget(change);
+  if (!change.forget.empty() && can_destroy())
+    if (Entries entries = clients_to_forget(change)) transaction.forget = std::move(*entries);
   if (!transaction.empty()) {
     if (send(transaction, applied) != Outcome::committed) {
       applied.troubles.push_back(last_error_);
@@ -156,6 +168,9 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
     }
     applied.differences += differences->count;
     applied.lines.insert(applied.lines.end(), differences->lines.begin(), differences->lines.end());
+    // What is there cannot be changed into what is wanted, for whatever reason: all of it anew.
+    if (attempt == kAttempts && contradicted_ && !differences->no_table)
+      *differences = Differences{.replace_table = true};
     Change change = std::move(differences->change);
     const bool all = differences->no_table || differences->replace_table;
     if (all) {
@@ -261,72 +276,81 @@ Status Engine::remove_table() {
 }
 
 // IPv6 endpoints are remembered in two maps: gives each client the port that the other one has.
-void Engine::add_ports(std::vector<Client>& clients) {
-  if (clients.empty()) return;
+Status Engine::add_ports(std::vector<Client>& clients) {
+  if (clients.empty()) return ok_status();
   SetRef map = clients.front().element.set;
   map.kind = SetKind::client_ports;
   const auto ports = read_clients(conversation_, map, owners_);
-  if (!ports) return;
+  if (!ports) return ports.error();
   std::map<Address, Port> port_of;
   for (const Client& client : *ports) port_of[client.element.address] = client.element.other_port;
   for (Client& client : clients)
     if (const auto found = port_of.find(client.element.address); found != port_of.end())
       client.element.other_port = found->second;
+  return ok_status();
 }
 
-// Entries of the clients maps that point at endpoints to forget.
-std::vector<Element> Engine::clients_to_forget(const Change& change) {
+// Entries of the clients maps, as put_elements() wants them.
+Engine::Entries Engine::clients_in(const std::set<SetRef>& maps,
+                                   const std::function<bool(const Element&)>& concerned) {
   std::vector<Element> entries;
-  std::set<SetRef> maps;
-  for (const Element& endpoint : change.forget) maps.insert(endpoint.set);
   for (const SetRef& map : maps) {
     auto clients = read_clients(conversation_, map, owners_);
-    if (!clients) continue;  // forget() looks again
-    if (map.family == Family::ipv6) add_ports(*clients);
-    for (const Client& client : *clients) {
-      if (std::none_of(change.forget.begin(), change.forget.end(),
-                       [&](const Element& e) { return same_endpoint(e, client.element); }))
-        continue;
-      append_entry(client.element, entries);
-    }
+    if (!clients) return clients.error();
+    if (map.family == Family::ipv6)
+      if (const Status ports = add_ports(*clients); !ports) return ports.error();
+    for (const Client& client : *clients)
+      if (concerned(client.element)) append_entry(client.element, entries);
   }
-  std::sort(entries.begin(), entries.end());  // by set, for put_elements()
+  std::sort(entries.begin(), entries.end());
   return entries;
 }
 
-// Entries of the clients maps that point at endpoints nobody may be remembered for.
-std::vector<Element> Engine::clients_of_nobody(const Desired& desired) {
-  std::vector<Element> entries;
-  for (const SetRef& map : desired.structure.sets) {
-    if (map.kind != SetKind::clients) continue;
-    auto clients = read_clients(conversation_, map, owners_);
-    if (!clients) continue;
-    if (map.family == Family::ipv6) add_ports(*clients);
-    for (const Client& client : *clients) {
-      Element endpoint{.set = map};
-      endpoint.set.kind = SetKind::rememberable;
-      endpoint.other = client.element.other;
-      endpoint.other_port = client.element.other_port;
-      if (!std::binary_search(desired.elements.begin(), desired.elements.end(), endpoint,
-                              ruleset::key_less))
-        append_entry(client.element, entries);
-    }
-  }
-  return entries;
+// Those that point at endpoints to forget.
+Engine::Entries Engine::clients_to_forget(const Change& change) {
+  std::set<SetRef> maps;
+  for (const Element& endpoint : change.forget) maps.insert(endpoint.set);
+  return clients_in(maps, [&](const Element& client) {
+    return std::any_of(change.forget.begin(), change.forget.end(),
+                       [&](const Element& e) { return same_endpoint(e, client); });
+  });
+}
+
+// Those that point at endpoints nobody may be remembered for.
+Engine::Entries Engine::clients_of_nobody(const Desired& desired) {
+  std::set<SetRef> maps;
+  for (const SetRef& map : desired.structure.sets)
+    if (map.kind == SetKind::clients) maps.insert(map);
+  return clients_in(maps, [&](const Element& client) {
+    Element endpoint{.set = client.set};
+    endpoint.set.kind = SetKind::rememberable;
+    endpoint.other = client.other;
+    endpoint.other_port = client.other_port;
+    return !std::binary_search(desired.elements.begin(), desired.elements.end(), endpoint,
+                               ruleset::key_less);
+  });
 }
 
 // Deletes entries of clients maps until none is left to delete.
-void Engine::forget(const std::function<std::vector<Element>()>& entries_to_forget,
-                    Applied& applied) {
+void Engine::forget(const std::function<Entries()>& entries_to_forget, Applied& applied) {
+  Outcome outcome = Outcome::committed;
   for (int round = 0; round < kForgetRounds; ++round) {
-    const std::vector<Element> entries = entries_to_forget();
-    if (entries.empty()) return;
+    const Entries entries = entries_to_forget();
+    if (!entries) return applied.troubles.push_back(entries.error());
+    if (entries->empty()) return;
     // Without "destroy" an entry that expires meanwhile gets the batch refused; another round then.
     const auto message = can_destroy() ? ElementMessage::destroy : ElementMessage::erase;
-    batch_.begin(conversation_.next_sequence());
-    put_elements(batch_, message, entries, names_);
-    if (commit(applied) == Outcome::committed) applied.forgotten += entries.size();
+    std::span<const Element> left = *entries;
+    while (!left.empty()) {
+      const auto piece = left.first(std::min(left.size(), kForgetAtOnce));
+      left = left.subspan(piece.size());
+      batch_.begin(conversation_.next_sequence());
+      put_elements(batch_, message, piece, names_);
+      outcome = commit(applied);
+      if (outcome == Outcome::committed) applied.forgotten += piece.size();
+    }
   }
+  if (outcome != Outcome::committed) applied.troubles.push_back(last_error_);
 }
 
 // Whether the kernel has messages that delete what may not be there. Older ones refuse a batch with

@@ -71,6 +71,9 @@ class Engine {
 
   Status remove_table();
 
+  // Elements that the kernel does not take, of those that are wanted.
+  std::size_t rejected() const { return rejected_.size(); }
+
   // Whoever may send messages on this Transport for himself (a dump of clients, say).
   Conversation& conversation() { return conversation_; }
 
@@ -89,11 +92,13 @@ class Engine {
   static PrefixSets prefix_sets_of(const Desired& desired);
   Transaction transaction_of(const Differences& differences, const ruleset::Change& change,
                              const PrefixSets& prefix_sets) const;
-  void add_ports(std::vector<Client>& clients);
-  std::vector<ruleset::Element> clients_to_forget(const ruleset::Change& change);
-  std::vector<ruleset::Element> clients_of_nobody(const Desired& desired);
-  void forget(const std::function<std::vector<ruleset::Element>()>& entries_to_forget,
-              Applied& applied);
+  using Entries = Result<std::vector<ruleset::Element>>;  // of clients maps
+  Status add_ports(std::vector<Client>& clients);
+  Entries clients_in(const std::set<ruleset::SetRef>& maps,
+                     const std::function<bool(const ruleset::Element& client)>& concerned);
+  Entries clients_to_forget(const ruleset::Change& change);
+  Entries clients_of_nobody(const Desired& desired);
+  void forget(const std::function<Entries()>& entries_to_forget, Applied& applied);
   bool can_destroy();
   ruleset::Change without_rejected(const ruleset::Change& change);
 
@@ -107,6 +112,7 @@ class Engine {
   std::optional<bool> can_destroy_;
   Error last_error_;
   std::optional<ruleset::Element> culprit_;  // of the last refusal
+  bool contradicted_ = false;                // it was: by what is in the table
 };
 
 }  // namespace kproxy::apply

@@ -48,9 +48,13 @@ std::vector<RuleProbe> rule_probes() {
   };
 }
 
-Error missing(std::string_view option) {
-  return Error{"kernel", "nf_tables lacks a feature that kproxy needs",
-               "it wants " + std::string(option)};
+// Why the kernel refuses what wants the option.
+Error refused(int error, std::string_view option) {
+  if (error == ENOENT || error == EOPNOTSUPP)
+    return Error{"kernel", "nf_tables lacks a feature that kproxy needs",
+                 "it wants " + std::string(option)};
+  return Error{"kernel",
+               "nf_tables refuses what kproxy tries out: " + std::string(std::strerror(error)), ""};
 }
 
 }  // namespace
@@ -104,10 +108,11 @@ Status probe_features(Conversation& conversation) {
     if (refusal.error == EPERM)
       return Error{"nf_tables", "permission denied",
                    "kproxy needs CAP_NET_ADMIN in its network namespace"};
-    if (refusal.sequence == batch.first_sequence()) return missing("CONFIG_NF_TABLES");
+    if (refusal.sequence == batch.first_sequence())
+      return refused(refusal.error, "CONFIG_NF_TABLES");
     for (const Probe& probe : probes)
       if (refusal.sequence == probe.sequence && refusal.error != EEXIST)
-        return missing(probe.option);
+        return refused(refusal.error, probe.option);
   }
   return ok_status();
 }

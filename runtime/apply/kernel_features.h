@@ -1,10 +1,10 @@
 // Whether this kernel can do what the table needs, asked before anything is changed.
 //
 // The running release is compared with the oldest one that has all of nf_tables that we use. Then
-// the skeleton and a chain of each further kind are sent as a transaction that ends in a message
-// the kernel must refuse: it looks at every expression, and then takes nothing. So a missing
-// feature is named by its CONFIG_ option before the first real transaction, which is then not
-// refused for want of it.
+// a set, a base chain and a rule of each kind that wants an option of its own are sent as a
+// transaction that ends in a message the kernel must refuse: it looks at every expression, and then
+// takes nothing. So an option that the kernel was built without is named before the first real
+// transaction. Elements of sets are not tried.
 #pragma once
 
 #include "compiler/ruleset/names.h"
@@ -17,7 +17,8 @@ namespace kproxy::apply {
 // KUBE_PROXY_NFTABLES_SKIP_KERNEL_VERSION_CHECK is set to something.
 Status check_kernel_release();
 
-// An Error that names what is missing: the capability, nf_tables itself, or an option.
+// An Error that names what is missing, the capability, nf_tables itself, or an option; or says why
+// else the kernel refuses.
 Status probe_features(Conversation& conversation);
 
 }  // namespace kproxy::apply

@@ -78,7 +78,9 @@ class TableReader {
         .dump(NFT_MSG_GETSET, NFPROTO_INET, of_table_.bytes(),
               [&](const Reply& reply) {
                 const auto name = find(reply.attributes, NFTA_SET_NAME);
-                if (!name) return;
+                const auto flags = find(reply.attributes, NFTA_SET_FLAGS);
+                // A set without a name of its own goes with the rule that it is written in.
+                if (!name || (flags && (flags->be32() & NFT_SET_ANONYMOUS) != 0)) return;
                 KernelSet set{.name = std::string(name->string()),
                               .ref = ruleset::parse_set_name(name->string(), owners_),
                               .attributes = read_set_attributes(reply.attributes),
@@ -172,6 +174,9 @@ class TableReader {
     const auto name = find(reply.attributes, NFTA_CHAIN_NAME);
     if (reply.family != NFPROTO_INET || !table || table->string() != ruleset::kTable || !name)
       return;
+    // The same holds for a chain without a name of its own, `jump { ... }`.
+    const auto flags = find(reply.attributes, NFTA_CHAIN_FLAGS);
+    if (flags && (flags->be32() & NFT_CHAIN_BINDING) != 0) return;
     KernelChain chain{.name = std::string(name->string()),
                       .ref = ruleset::parse_chain_name(name->string(), owners_),
                       .hook = std::nullopt,

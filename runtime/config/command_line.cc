@@ -141,7 +141,10 @@ class Reader {
   }
 
   std::variant<CommandLine, Exit> settle() {
-    Configuration configuration = flags_.configuration(read_text);
+    result_.command = command();
+    Configuration configuration = flags_.configuration(
+        read_text,
+        result_.command == Command::cleanup ? options::Modes::any : options::Modes::nftables);
     Errors& errors = configuration.errors;
     const bool from_file = !flags_.config_file().empty();
     // Without the place of its fields, the file could not be read: there is nothing to judge.
@@ -153,7 +156,6 @@ class Reader {
     }
     if (!errors.empty()) return Exit{trouble(), std::move(errors)};
 
-    result_.command = command();
     result_.config_file = flags_.config_file();
     result_.version = version_.reported();
     result_.options = std::move(configuration.options);

@@ -1,9 +1,9 @@
 #include "runtime/config/effective.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "compiler/types/address.h"
+#include "compiler/types/json_text.h"
 
 namespace kproxy::config {
 namespace {
@@ -22,24 +22,6 @@ constexpr Server kServers[] = {
     {"healthzBindAddress", "10256", "[::]:10256"},
     {"metricsBindAddress", "10249", "[::1]:10249"},
 };
-
-// As JSON has it, which YAML takes as well.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned char>(c));
-      out += escape;
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
 
 // NAME=VALUE in two.
 std::pair<std::string, std::string> halves(const std::string& item) {
@@ -72,25 +54,26 @@ std::string value_of(FieldType type, const std::vector<std::string>& texts) {
       return number(text);
     case FieldType::quantity:
       return text.find_first_not_of("0123456789") == std::string::npos ? number(text)
-                                                                       : quoted(text);
+                                                                       : json_text(text);
     case FieldType::text:
     case FieldType::duration:
-      return quoted(text);
+      return json_text(text);
     case FieldType::texts:
       if (texts.empty()) return "null";
-      for (const std::string& item : texts) items.push_back(quoted(item));
+      for (const std::string& item : texts) items.push_back(json_text(item));
       return joined('[', items, ']');
     case FieldType::booleans:
       for (const std::string& item : texts) {
         const auto [name, on] = halves(item);
-        items.push_back(quoted(name) + ": " + on);
+        items.push_back(json_text(name) + ": " + on);
       }
       return joined('{', items, '}');
     case FieldType::modules:
       if (texts.empty()) return "null";
       for (const std::string& item : texts) {
         const auto [pattern, level] = halves(item);
-        items.push_back("{\"filePattern\": " + quoted(pattern) + ", \"verbosity\": " + level + "}");
+        items.push_back("{\"filePattern\": " + json_text(pattern) + ", \"verbosity\": " + level +
+                        "}");
       }
       return joined('[', items, ']');
   }
@@ -144,13 +127,13 @@ struct Json {
   }
   void begin(std::string& out, const std::string& name, std::size_t) const {
     comma(out);
-    out += quoted(name) + ":{";
+    out += json_text(name) + ":{";
   }
   void end(std::string& out) const { out += '}'; }
   void member(std::string& out, const std::string& name, const std::string& value,
               std::size_t) const {
     comma(out);
-    out += quoted(name) + ':' + value;
+    out += json_text(name) + ':' + value;
   }
 };
 

@@ -14,7 +14,8 @@ namespace kproxy::config {
 
 enum class Reaction : std::uint8_t {
   nothing,   // there is no difference that counts
-  in_place,  // what differs can be changed while running: logging, and how often to sync
+  in_place,  // what differs can be changed while running (logging, how often to sync), or is only
+             // shown, since it has no effect
   restart,   // exit, with kFileUpdated; whoever supervises the process starts it anew
 };
 

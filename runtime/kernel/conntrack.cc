@@ -86,12 +86,9 @@ Tuple read_tuple(Bytes attributes) {
 }
 
 std::optional<service::Socket> read_socket(Bytes address, Bytes port, Family family) {
-  const std::size_t size = family == Family::ipv4 ? 4 : 16;
-  if (address.size() != size || port.size() != 2) return std::nullopt;
-  std::array<std::uint8_t, 16> bytes{};
-  if (family == Family::ipv4) bytes = Address::ipv4(0).bytes();
-  std::memcpy(bytes.data() + (16 - size), address.data(), size);
-  return service::Socket{Address(bytes), Port{static_cast<std::uint16_t>(port[0] << 8 | port[1])}};
+  const auto known = Address::from_wire(address, family);
+  if (!known || port.size() != 2) return std::nullopt;
+  return service::Socket{*known, Port{static_cast<std::uint16_t>(port[0] << 8 | port[1])}};
 }
 
 std::optional<service::UdpFlow> read_flow(Bytes attributes, Family family) {

@@ -27,12 +27,9 @@ Result<std::vector<Cidr>> own_addresses(Family family) {
     std::memcpy(&route, payload.data(), sizeof route);
     if (route.rtm_type != RTN_LOCAL || route.rtm_table != RT_TABLE_LOCAL) return;
     const auto destination = apply::find(payload.subspan(sizeof route), RTA_DST);
-    const std::size_t size = family == Family::ipv4 ? 4 : 16;
-    if (!destination || destination->value.size() != size) return;
-    std::array<std::uint8_t, 16> bytes{};
-    if (family == Family::ipv4) bytes = Address::ipv4(0).bytes();
-    std::memcpy(bytes.data() + (16 - size), destination->value.data(), size);
-    addresses.emplace_back(Address(bytes), route.rtm_dst_len);
+    if (!destination) return;
+    if (const auto address = Address::from_wire(destination->value, family))
+      addresses.emplace_back(*address, route.rtm_dst_len);
   };
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(&request);
   const int error = Exchange(**socket).run(RTM_GETROUTE, NLM_F_DUMP, {bytes, sizeof request}, add);

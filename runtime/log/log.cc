@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "compiler/types/json_text.h"
+#include "compiler/types/utf8.h"
+
 namespace kproxy::log {
 namespace {
 
@@ -19,23 +22,8 @@ struct Line {
   Place where;
 };
 
-// How many bytes of UTF-8 the text begins with, 1 to 4; 0 where they are none.
-std::size_t utf8_size(std::string_view text) {
-  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const std::size_t size = byte(0) < 0x80             ? 1
-                           : (byte(0) & 0xe0) == 0xc0 ? 2
-                           : (byte(0) & 0xf0) == 0xe0 ? 3
-                           : (byte(0) & 0xf8) == 0xf0 ? 4
-                                                      : 0;
-  if (size > text.size()) return 0;
-  for (std::size_t i = 1; i < size; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  return size;
-}
-
-// As Go's %q writes it, for the characters that occur, or, with another escape for control
-// characters, as JSON does: a line stays a line.
-void append_quoted(std::string& out, std::string_view text, const char* escape_format) {
+// As Go's %q writes it, for the characters that occur: a line stays a line.
+void append_quoted(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
     const char c = text.front();
@@ -49,7 +37,7 @@ void append_quoted(std::string& out, std::string_view text, const char* escape_f
       out += "\\t";
     } else if (size == 0 || static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       char escape[8];
-      std::snprintf(escape, sizeof escape, escape_format, static_cast<unsigned char>(c));
+      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(c));
       out += escape;
     } else {
       out += text.substr(0, size);
@@ -58,9 +46,6 @@ void append_quoted(std::string& out, std::string_view text, const char* escape_f
   }
   out += '"';
 }
-
-constexpr const char* kGoEscape = "\\x%02x";
-constexpr const char* kJsonEscape = "\\u%04x";
 
 // The last `parts` parts of a path.
 std::string_view tail(std::string_view path, int parts) {
@@ -81,11 +66,11 @@ std::string text_line(const Line& line) {
   std::string out = head;
   out += tail(line.where.file, 1);
   out += ':' + std::to_string(line.where.line) + "] ";
-  append_quoted(out, line.message, kGoEscape);
+  append_quoted(out, line.message);
   const auto add = [&out](const Field& field) {
     out += ' ' + field.key + '=';
     if (field.is_text)
-      append_quoted(out, field.value, kGoEscape);
+      append_quoted(out, field.value);
     else
       out += field.value;
   };
@@ -102,16 +87,10 @@ std::string json_line(const Line& line) {
                 "{\"ts\":%lld%03ld.%03ld,\"caller\":", static_cast<long long>(now.tv_sec),
                 static_cast<long>(now.tv_usec / 1000), static_cast<long>(now.tv_usec % 1000));
   std::string out = head;
-  append_quoted(out, std::string(tail(line.where.file, 2)) + ':' + std::to_string(line.where.line),
-                kJsonEscape);
+  out += json_text(std::string(tail(line.where.file, 2)) + ':' + std::to_string(line.where.line));
   const auto add = [&out](const Field& field) {
-    out += ',';
-    append_quoted(out, field.key, kJsonEscape);
-    out += ':';
-    if (field.is_text)
-      append_quoted(out, field.value, kJsonEscape);
-    else
-      out += field.value;
+    out += ',' + json_text(field.key) + ':';
+    out += field.is_text ? json_text(field.value) : field.value;
   };
   add({"msg", line.message});
   if (line.error != nullptr)

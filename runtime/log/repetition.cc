@@ -26,13 +26,4 @@ std::optional<std::size_t> Repetition::tell(std::string_view text, Clock::time_p
   return std::exchange(heard.kept_back, 0);
 }
 
-void Repetition::over(std::string_view text) {
-  const std::lock_guard lock(mutex_);
-  const auto known = by_text_.find(text);
-  if (known == by_text_.end()) return;
-  const auto heard = known->second;
-  by_text_.erase(known);
-  heard_.erase(heard);
-}
-
 }  // namespace kproxy::log

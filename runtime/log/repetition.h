@@ -32,9 +32,6 @@ class Repetition {
   // Nothing: it shall not be said now. Else how often it was kept back since it was said last.
   std::optional<std::size_t> tell(std::string_view text, Clock::time_point now);
 
-  // It is over: when it comes again, it is said at once.
-  void over(std::string_view text);
-
  private:
   struct Heard {
     std::string text;

@@ -38,6 +38,11 @@ std::string rfc3339(std::chrono::system_clock::time_point time) {
   return std::string(text, size) + 'Z';
 }
 
+void Health::set_timeout(std::chrono::nanoseconds timeout) {
+  const std::lock_guard lock(mutex_);
+  timeout_ = timeout;
+}
+
 void Health::sync_queued() {
   for (Family family : kFamilies) sync_queued(family);
 }

@@ -33,10 +33,11 @@ class Health {
  public:
   // timeout: how long a sync may be outstanding; kube-proxy's is twice the sync period.
   explicit Health(std::chrono::nanoseconds timeout, std::function<Moment()> now = Moment::now)
-      : timeout_(timeout), now_(std::move(now)) {}
+      : now_(std::move(now)), timeout_(timeout) {}
   Health(const Health&) = delete;
   Health& operator=(const Health&) = delete;
 
+  void set_timeout(std::chrono::nanoseconds timeout);
   // A sync was asked for. Say so for each reason there is; a sync that succeeds settles them all.
   void sync_queued();
   void sync_queued(Family family);
@@ -70,9 +71,9 @@ class Health {
   bool all_healthy(const Moment& now) const;
   Answer answer(bool with_node) const;
 
-  const std::chrono::nanoseconds timeout_;
   const std::function<Moment()> now_;
   mutable std::mutex mutex_;
+  std::chrono::nanoseconds timeout_;
   std::array<FamilyState, 2> families_;
   bool node_eligible_ = false;
 };

@@ -41,6 +41,10 @@ std::vector<ListenFailure> Servers::start(Settings settings) {
     return {{ListenFailure::kHealth, server.error().message()}};
   }
   server_ = std::move(*server);
+  settings.pages.configuration = [this] {
+    const std::lock_guard lock(configuration_mutex_);
+    return configuration_;
+  };
   pages_ = std::make_unique<Pages>(std::move(settings.pages), metrics_);
 
   const Handler health = [this](const Request& request) {
@@ -70,6 +74,11 @@ std::vector<ListenFailure> Servers::start(Settings settings) {
   thread_ = std::thread([this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return failures;
+}
+
+void Servers::set_configuration(std::string json) {
+  const std::lock_guard lock(configuration_mutex_);
+  configuration_ = std::move(json);
 }
 
 void Servers::want_health_ports(std::vector<HealthPort> ports, NodePortAddresses addresses) {

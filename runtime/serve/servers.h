@@ -4,6 +4,7 @@
 //   serve::ProxyMetrics metrics;
 //   serve::Health health(2 * sync_period);
 //   serve::Servers servers(log, health, metrics, node_name, on_health_port_failure);
+//   servers.set_configuration(json);
 //   for (const serve::ListenFailure& failure : servers.start(settings)) ...an event; exit if hard
 //   ... after each successful sync:
 //   servers.want_health_ports(ports, node_port_addresses);
@@ -15,6 +16,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -60,6 +62,8 @@ class Servers {
 
   // Listens and starts the thread, once. What could not be listened on is logged and returned.
   std::vector<ListenFailure> start(Settings settings);
+  // What /configz shows: the effective KubeProxyConfiguration as JSON, with kind and apiVersion.
+  void set_configuration(std::string json);
   // The health ports there shall be from now on, by the sync that just succeeded.
   void want_health_ports(std::vector<HealthPort> ports, NodePortAddresses addresses);
 
@@ -81,6 +85,8 @@ class Servers {
   const Health& health_;
   ProxyMetrics& metrics_;
   ServiceHealth service_health_;
+  std::mutex configuration_mutex_;
+  std::string configuration_;
   std::unique_ptr<Pages> pages_;
   std::vector<Listening> listening_;
   std::chrono::milliseconds retry_after_{};

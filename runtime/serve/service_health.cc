@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/serve/json.h"
+#include "compiler/types/json_text.h"
 
 namespace kproxy::serve {
 namespace {
@@ -108,11 +108,10 @@ Response ServiceHealth::answer(const Key& key) const {
   const auto at = listening_.find(key);
   const std::size_t endpoints = at == listening_.end() ? 0 : at->second.local_endpoints;
   const bool healthy = health_.healthy();
-  std::string body =
-      "{\n\t\"service\": {\n\t\t\"namespace\": " + json_quoted(key.service_namespace) +
-      ",\n\t\t\"name\": " + json_quoted(key.service_name) +
-      "\n\t},\n\t\"localEndpoints\": " + std::to_string(endpoints) +
-      ",\n\t\"serviceProxyHealthy\": " + (healthy ? "true" : "false") + "\n}";
+  std::string body = "{\n\t\"service\": {\n\t\t\"namespace\": " + json_text(key.service_namespace) +
+                     ",\n\t\t\"name\": " + json_text(key.service_name) +
+                     "\n\t},\n\t\"localEndpoints\": " + std::to_string(endpoints) +
+                     ",\n\t\"serviceProxyHealthy\": " + (healthy ? "true" : "false") + "\n}";
   return {endpoints > 0 && healthy ? 200 : 503,
           {{"Content-Type", "application/json"},
            {"X-Content-Type-Options", "nosniff"},

@@ -1,6 +1,6 @@
 #include "runtime/serve/structured_page.h"
 
-#include "runtime/serve/json.h"
+#include "compiler/types/json_text.h"
 
 namespace kproxy::serve {
 namespace {
@@ -20,17 +20,17 @@ std::vector<std::pair<std::string, StructuredPage::Value>> whole_object(const St
 }
 
 struct JsonValue {
-  std::string operator()(const std::string& text) const { return json_quoted(text); }
+  std::string operator()(const std::string& text) const { return json_text(text); }
   std::string operator()(std::int64_t number) const { return std::to_string(number); }
   std::string operator()(const StructuredPage::Map& map) const {
     std::string out;
     for (const auto& [key, value] : map)
-      out += (out.empty() ? "" : ",") + json_quoted(key) + ':' + json_quoted(value);
+      out += (out.empty() ? "" : ",") + json_text(key) + ':' + json_text(value);
     return '{' + out + '}';
   }
   std::string operator()(const StructuredPage::List& list) const {
     std::string out;
-    for (const std::string& item : list) out += (out.empty() ? "" : ",") + json_quoted(item);
+    for (const std::string& item : list) out += (out.empty() ? "" : ",") + json_text(item);
     return '[' + out + ']';
   }
 };
@@ -38,23 +38,23 @@ struct JsonValue {
 std::string to_json(const StructuredPage& page, std::string_view version) {
   std::string out;
   for (const auto& [key, value] : whole_object(page, version))
-    out += (out.empty() ? "{" : ",") + json_quoted(key) + ':' + std::visit(JsonValue{}, value);
+    out += (out.empty() ? "{" : ",") + json_text(key) + ':' + std::visit(JsonValue{}, value);
   return out + "}\n";
 }
 
 // Strings are quoted as in JSON, which YAML reads alike.
 struct YamlValue {
-  std::string operator()(const std::string& text) const { return ' ' + json_quoted(text) + '\n'; }
+  std::string operator()(const std::string& text) const { return ' ' + json_text(text) + '\n'; }
   std::string operator()(std::int64_t number) const { return ' ' + std::to_string(number) + '\n'; }
   std::string operator()(const StructuredPage::Map& map) const {
     std::string out = map.empty() ? " {}\n" : "\n";
     for (const auto& [key, value] : map)
-      out += "  " + json_quoted(key) + ": " + json_quoted(value) + '\n';
+      out += "  " + json_text(key) + ": " + json_text(value) + '\n';
     return out;
   }
   std::string operator()(const StructuredPage::List& list) const {
     std::string out = list.empty() ? " []\n" : "\n";
-    for (const std::string& item : list) out += "- " + json_quoted(item) + '\n';
+    for (const std::string& item : list) out += "- " + json_text(item) + '\n';
     return out;
   }
 };

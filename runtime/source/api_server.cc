@@ -23,11 +23,11 @@ enum : std::size_t { kServices, kSlices, kNode, kServiceCidrs, kResources };
 std::array<Resource, kResources> resources(const std::string& node) {
   return {{
       {"Service", "/api/v1/services", "!service.kubernetes.io/service-proxy-name",
-       "spec.clusterIP!=None", false},
+       "spec.clusterIP!=None", false, true},  // servers before 1.31 do not know the field
       {"EndpointSlice", "/apis/discovery.k8s.io/v1/endpointslices",
-       "!service.kubernetes.io/headless", "", false},
-      {"Node", "/api/v1/nodes", "", "metadata.name=" + node, false},
-      {"ServiceCIDR", "/apis/networking.k8s.io/v1/servicecidrs", "", "", true},
+       "!service.kubernetes.io/headless", "", false, false},
+      {"Node", "/api/v1/nodes", "", "metadata.name=" + node, false, false},
+      {"ServiceCIDR", "/apis/networking.k8s.io/v1/servicecidrs", "", "", true, false},
   }};
 }
 
@@ -152,6 +152,7 @@ class ApiServer::Impl {
     posts_.emplace_back(event, node_, session_);
     poller_.set_timer(std::chrono::nanoseconds(0));
   }
+  bool posting() const { return !posts_.empty(); }
 
  private:
   void set_timer(Time now) {
@@ -212,6 +213,10 @@ Observations ApiServer::take_observations() {
 
 void ApiServer::post_event(const ClusterEvent& event) {
   impl_->post_event(event);
+}
+
+bool ApiServer::posting() const {
+  return impl_->posting();
 }
 
 }  // namespace kproxy::source

@@ -46,6 +46,8 @@ class ApiServer {
 
   // Posts the event once, soon; a failure becomes a trouble.
   void post_event(const ClusterEvent& event);
+  // Some event has not been posted yet, nor given up.
+  bool posting() const;
 
  private:
   class Impl;

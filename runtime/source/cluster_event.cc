@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <ctime>
 
-#include "runtime/source/json_text.h"
+#include "compiler/types/json_text.h"
 
 namespace kproxy::source {
 namespace {

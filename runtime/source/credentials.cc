@@ -46,46 +46,63 @@ Result<std::string> Credentials::token() {
 Result<std::optional<Identity>> Credentials::from_plugin(Time now) {
   if (use_until_ && now >= *use_until_) credential_.reset();
   if (credential_)
-    return std::optional(Identity{
-        credential_->token, "", "", {"", credential_->certificate}, {"", credential_->key}});
+    return std::optional(Identity{credential_->token,
+                                  "",
+                                  "",
+                                  {"", credential_->certificate},
+                                  {"", credential_->key},
+                                  generation_});
   if (run_) return std::optional<Identity>();
-  if (failure_ && now < failed_ + kPluginPause) return *failure_;
-  failure_.reset();
+  if (ended_ && now < *ended_ + kPluginPause) {
+    if (failure_) return *failure_;
+    ask_ = *ended_ + kPluginPause;
+    return std::optional<Identity>();
+  }
   auto run = PluginRun::start(access_, poller_);
   if (!run) {
-    failure_ = run.error();
-    failed_ = now;
-    return run.error();
+    end(now, run.error());
+    return *failure_;
   }
   run_ = std::move(*run);
   give_up_ = now + PluginRun::kLongest;
   return std::optional<Identity>();
 }
 
+void Credentials::refused(std::uint64_t generation) {
+  if (generation == generation_) credential_.reset();
+}
+
 void Credentials::work(Time now) {
+  if (ask_ && now >= *ask_) ask_.reset();  // whoever waits asks by itself
   if (!run_) return;
-  const bool ended = run_->work();
-  if (!ended && now < *give_up_) return;
-  const Result<ExecCredential> result =
-      ended ? run_->result()
-            : Error{"credential plugin " + access_.exec->command,
-                    "has not answered in " + std::to_string(PluginRun::kLongest.count()) + " s",
-                    access_.exec->install_hint};
+  const std::string plugin = "credential plugin " + access_.exec->command;
+  if (run_->work()) {
+    Result<ExecCredential> result = run_->result();
+    if (result && !result->token.empty() && !is_token(result->token))
+      result = Error{plugin, "printed a token that cannot stand in a header", ""};
+    end(now, std::move(result));
+  } else if (now >= *give_up_) {
+    end(now,
+        Error{plugin, "has not answered in " + std::to_string(PluginRun::kLongest.count()) + " s",
+              access_.exec->install_hint});
+  }
+}
+
+void Credentials::end(Time now, Result<ExecCredential> result) {
   run_.reset();
-  give_up_.reset();
-  if (result && (result->token.empty() || is_token(result->token))) {
-    credential_ = *result;
-    use_until_.reset();
-    if (credential_->expires)
-      use_until_ = now + std::max<Time::duration>(*credential_->expires - kBeforeExpiry -
-                                                      std::chrono::system_clock::now(),
-                                                  kPluginPause);
+  ended_ = now;
+  use_until_.reset();
+  failure_.reset();
+  if (!result) {
+    failure_ = result.error();
     return;
   }
-  failure_ = result ? Error{"credential plugin " + access_.exec->command,
-                            "printed a token that cannot stand in a header", ""}
-                    : result.error();
-  failed_ = now;
+  credential_ = std::move(*result);
+  ++generation_;
+  if (credential_->expires)
+    use_until_ = now + std::max<Time::duration>(
+                           *credential_->expires - kBeforeExpiry - std::chrono::system_clock::now(),
+                           kPluginPause);
 }
 
 }  // namespace kproxy::source

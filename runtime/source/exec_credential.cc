@@ -5,7 +5,7 @@
 
 #include "compiler/snapshot/decode_object.h"
 #include "compiler/snapshot/document_reader.h"
-#include "runtime/source/json_text.h"
+#include "compiler/types/json_text.h"
 
 namespace kproxy::source {
 namespace {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/source/poller.h"
+#include "runtime/source/trouble_text.h"
 
 namespace kproxy::source {
 namespace {
@@ -233,7 +234,7 @@ void CurlClient::end_finished() {
     const std::string trouble = code == CURLE_OK             ? ""
                                 : transfer->error[0] != '\0' ? transfer->error
                                                              : curl_easy_strerror(code);
-    transfer->answer.on_end(code == CURLE_OK, trouble);
+    transfer->answer.on_end(code == CURLE_OK, without_measures(trouble));
   }
 }
 

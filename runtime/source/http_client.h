@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,6 +24,7 @@ struct Identity {
   std::string token;
   std::string user_name, password;
   config::Pem certificate, key;
+  std::uint64_t generation = 0;  // of what a plugin said: which time it was asked
 };
 
 struct HttpRequest {

@@ -200,7 +200,8 @@ void Reflector::conclude(Time now) {
   if (lasted) listed_again_ = false;
   if (lasted || (code_ == 200 && mode_ == Mode::watch && progress_)) failures_ = 0;
   if (code_ == 200) {
-    const bool good = !in_list && (lasted || progress_ || mode_ == Mode::page);
+    // A list that gives no version to go on from would be followed by itself.
+    const bool good = !in_list && (lasted || progress_ || !continues_.empty());
     return good ? again(now) : later(now);
   }
   if (version_too_large_) version_.clear();  // perhaps another server has to catch up
@@ -214,6 +215,11 @@ void Reflector::conclude(Time now) {
   if (is_refused_for_good(code_)) {
     if (mode_ == Mode::stream) {
       streams_refused_ = true;
+      return again(now);
+    }
+    if (resource_.field_selector_saves && mode_ == Mode::page) {
+      resource_.field_selector_saves = streams_refused_ = false;
+      resource_.field_selector.clear();
       return again(now);
     }
     version_.clear();

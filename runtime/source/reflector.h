@@ -27,6 +27,9 @@ struct Resource {
   std::string label_selector;
   std::string field_selector;
   bool optional = false;  // not every server has it, or lets us see it
+  // The field selector only saves traffic: what it leaves out is left out when read, too. A server
+  // that does not know the field is asked without.
+  bool field_selector_saves = false;
 };
 
 class Reflector {
@@ -83,7 +86,7 @@ class Reflector {
   void again(Time now) { next_ = now; }
   void later(Time now);
 
-  const Resource resource_;
+  Resource resource_;
   const Random random_;
 
   bool streams_refused_ = false;  // streaming lists are, by this server

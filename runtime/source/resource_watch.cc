@@ -99,6 +99,7 @@ void ResourceWatch::begin(Time now, const Identity& identity) {
   HttpRequest request;
   request.target = request_.target;
   request.gzip = request_.mode == Reflector::Mode::page;
+  identity_ = identity.generation;
   id_ = session_.http.start(request, identity, *this);
 }
 
@@ -108,7 +109,7 @@ void ResourceWatch::on_status(int code, std::optional<std::chrono::seconds> retr
   session_.observations.requests.push_back(
       {"GET", std::to_string(code), session_.host, now - begun_});
   reflector_.status(code, retry_after, now);
-  if (code == 401) session_.credentials.refused();
+  if (code == 401) session_.credentials.refused(identity_);
   if (code == 200 && request_.begins_list)
     session_.snapshot->begin_list(reflector_.resource().kind);
 }

@@ -70,6 +70,7 @@ class ResourceWatch final : private HttpAnswer {
 
   // The request under way.
   std::optional<HttpClient::Id> id_;
+  std::uint64_t identity_ = 0;  // its generation
   bool waits_for_identity_ = false;
   Reflector::Request request_{};
   Time begun_{};

@@ -20,6 +20,19 @@ def objects_of(services):
     return [one for each in services for one in each.objects()]
 
 
+def lists_of(stage, resource, since):
+    return [one for one in stage.requests("watch", resource, since) if "sendInitialEvents" in one.query]
+
+
+def restart_with_lists(stage, **faults):
+    """Restarts the server, without memory: each watch that is resumed gets 410, and the list that is asked for then
+    meets the fault for its resource."""
+    added = [stage.server.faults.add(resource=resource, initial=True, **fault) for resource, fault in faults.items()]
+    stage.server.store.pass_time()
+    stage.server.restart()
+    return added
+
+
 async def cut_anywhere(stage):
     """Streams are cut, between events and within them: nothing is lost and nothing vanishes OPS-13"""
     stage.most_requests = 40
@@ -50,13 +63,26 @@ async def cut_within_the_list(stage):
         own = transactions.of(daemon.pid)
     whole = [one.time for one in stage.requests("watch", "services")][3:]
     stage.check(whole and own and own[0].time > whole[0], "the kernel hears nothing before")
-    # Later: a list in place of what is there is cut as well.
-    stage.server.delete(*others(1)[0].objects())
+
+
+async def cut_within_a_later_list(stage):
+    """After a restart of the server the lists in place of what is there are cut: nothing vanishes, and then what
+    changed meanwhile is found OPS-13 SVC-21"""
+    stage.server.put(*objects_of(others(20)))
+    await stage.start()
+    await stage.watching()
+    first, second = others(2)
     async with stage.unbroken("while the next lists are cut"):
-        stage.server.faults.add(resource="services", cut_after=1500)
-        stage.server.faults.add(resource="endpointslices", cut_after=1500)
-        stage.server.restart()
+        began = time.monotonic()
+        stage.server.kill()  # so that nothing but lists tells of these
+        stage.server.delete(*first.objects())
+        stage.server.put(*to_other_port(second.objects()))
+        restart_with_lists(stage, services={"cut_after": 1500}, endpointslices={"cut_after": 1500})
         await stage.check_settled("after the restart", 20)
+    for resource in ("services", "endpointslices"):
+        lists = lists_of(stage, resource, began)
+        stage.check(len(lists) == 2, f"{resource}: listed once more after the list that was cut",
+                    [str(one) for one in lists])
 
 
 async def restart(stage):
@@ -158,8 +184,9 @@ async def older_server(stage):
     stage.server.store.forget()
     for stream in stage.server.streams("services"):
         stream.expire()
-    await stage.until(lambda: pages.struck and any(
+    listing = await stage.until(lambda: pages.struck and any(
         "continue" not in one.query and one.status for one in stage.requests("list", "services", began)))
+    stage.check(listing, "it lists anew")
     stage.server.store.pass_time()
     stage.server.store.forget()
     await stage.check_settled("after 410 within the pages", 10)
@@ -197,13 +224,13 @@ async def silent_server(stage):
     await stage.start()
     await stage.watching()
     stage.server.faults.add(resource="services", hang=True)
-    stage.server.faults.add(resource="endpointslices")  # gets its 410
-    frozen = stage.server.faults.add(resource="endpointslices", freeze_after=700)
-    for stream in stage.server.streams():
-        stream.cut()
+    frozen = stage.server.faults.add(resource="endpointslices", initial=True, freeze_after=700)
     new = service("new", 2, "a1")
-    stage.server.put(*to_other_port(stage.web.objects()), *new.objects())
-    stage.server.store.forget()
+    with stage.server.store.changed:  # nobody hears of what follows but by a list
+        for stream in stage.server.streams():
+            stream.cut()
+        stage.server.put(*to_other_port(stage.web.objects()), *new.objects())
+        stage.server.store.forget()
     async with stage.unbroken("meanwhile", allowed=(POD_PORT, OTHER_PORT)):
         stage.check(await stage.until(lambda: frozen.struck), "the list falls silent")
         await asyncio.sleep(1.0)
@@ -215,7 +242,7 @@ async def first_list_hangs(stage):
     """The store does not answer while kproxy starts; once it does, kproxy is there within its patience OPS-02"""
     stage.server.store_hangs = True
     daemon = await stage.launch()
-    await stage.until(lambda: len(stage.requests("watch")) >= 4)
+    stage.check(await stage.until(lambda: len(stage.requests("watch")) >= 4), "it asks for everything")
     await asyncio.sleep(2.0)
     stage.check(daemon.running and not stage.tables(), "it waits, and does nothing")
     stage.server.store_hangs = False
@@ -251,10 +278,15 @@ async def killed_meanwhile(stage):
     stage.server.put(*objects_of(others(30)))
     daemon = await stage.start()
     async with stage.unbroken("all the while"):
-        for after in (300, 3000, 20000):
-            stage.server.faults.add(resource="services", freeze_after=after)
-            stage.server.restart()
-            await asyncio.sleep(1.5)
+        for after in (300, 3000, 15000):  # of about 16000
+            began = time.monotonic()
+            frozen, = restart_with_lists(stage, services={"freeze_after": after})
+            fine = await stage.until(lambda: frozen.struck and any(
+                one.initial and one.connection.sent == after for one in stage.server.streams("services")))
+            stage.check(fine and len(lists_of(stage, "services", began)) == 1,
+                        f"a list has begun and falls silent at byte {after}",
+                        [str(one) for one in stage.requests("watch", "services", began)])
+            await asyncio.sleep(0.2)  # so that kproxy reads what there is
             await daemon.kill()
             stage.server.faults.clear()
             stage.server.put(*objects_of(others(30, 60 + after % 7)))
@@ -263,5 +295,6 @@ async def killed_meanwhile(stage):
     stage.check(netlink.has_chain(stage.namespace, "kproxy", "prerouting"), "the table is hooked")
 
 
-SCENARIOS = [vanished_peer, silent_server, short_watches, cut_anywhere, cut_within_the_list, restart, restarts_in_a_row,
-             terminated, expired, older_server, first_list_hangs, slow_server, killed_meanwhile]
+SCENARIOS = [vanished_peer, silent_server, short_watches, cut_anywhere, cut_within_the_list,
+             cut_within_a_later_list, restart, restarts_in_a_row, terminated, expired, older_server, first_list_hangs,
+             slow_server, killed_meanwhile]

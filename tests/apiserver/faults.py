@@ -10,6 +10,7 @@ class Fault:
 
     verb: str = ""  # list, watch, get, create
     resource: str = ""
+    initial: bool = False  # only a WATCH that begins with a list
     times: int = 1
     delay: float = 0.0  # seconds before the answer begins
     status: int = 0  # refuse with this status: 401, 403, 404, 410, 429, 500, 503, ..
@@ -25,7 +26,8 @@ class Fault:
 
     def concerns(self, request):
         return (self.struck < self.times and self.verb in ("", request.verb)
-                and self.resource in ("", request.resource))
+                and self.resource in ("", request.resource)
+                and (not self.initial or request.query.get("sendInitialEvents") == "true"))
 
 
 class Faults:

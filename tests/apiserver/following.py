@@ -12,6 +12,7 @@ from topology import ADDRESSES
 
 E2E = pathlib.Path(__file__).resolve().parent.parent.parent / "contrib/e2e"
 HEALTHZ, METRICS = 10256, 10249
+ESTABLISHED = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established")
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 DEFAULT_SECONDS = 1.0  # within which a change is to be effective, and the sync itself on top
 SYNC_SECONDS = 0.5
@@ -255,6 +256,30 @@ async def watches_end(stage):
     await stage.check_settled("after a change")
 
 
+async def kernel_settings(stage):
+    """What the kernel remembers of connections is set when kproxy starts, and then left to others SYS-06"""
+    def timeout():
+        with stage.namespace.entered():
+            return ESTABLISHED.read_text().strip()
+
+    text = stage.configuration.read_text()
+    stage.configuration.write_text(text.replace("tcpEstablishedTimeout: 0s", "tcpEstablishedTimeout: 1234s")
+                                   + "nftables: {syncPeriod: 1s}\n")
+    await stage.start()
+    stage.check(timeout() == "1234", "it is set at the start", timeout())
+    stage.namespace.sysctl({"net/netfilter/nf_conntrack_tcp_timeout_established": "4321"})
+    stage.check(timeout() == "4321", "somebody else sets it", timeout())
+    stage.server.put(*service("new", 2, "a1").objects())
+    await stage.check_settled("after a change")
+    await stage.run("nft", "delete", "table", "inet", "kproxy")
+    await stage.check_settled("after a repair")
+    stage.server.restart()
+    stage.server.put(own_node() | {"metadata": {**own_node()["metadata"], "annotations": {"changed": "x"}}})
+    stage.check(await stage.watching(), "the server is followed again")
+    await asyncio.sleep(1.5)  # a syncPeriod, and more
+    stage.check(timeout() == "4321", "it stays as it is", timeout())
+
+
 async def families(stage):
     """Changes are counted once in each family they concern, deletions included, and timed until they are in force; of
     what waits each family is told its own BEYOND-26 MET-06 MET-09 MET-10"""
@@ -297,7 +322,8 @@ async def end(stage):
         stage.server.faults.add(times=99, **fault)
         began = time.monotonic()
         daemon = await stage.launch()
-        await stage.until(lambda: len(stage.requests("watch", since=began)) >= 4)
+        stage.check(await stage.until(lambda: len(stage.requests("watch", since=began)) >= 4),
+                    f"{what}: it has asked for everything")
         await asyncio.sleep(0.2)
         status, seconds = await daemon.stop()
         stage.server.faults.clear()
@@ -317,4 +343,4 @@ async def end_to_end(stage):
 
 
 SCENARIOS = [end_to_end, start, flags, both_lists_first, rules_of_a_former_run, changes, selectors, node_and_cidrs,
-             node_comes_and_goes, many_changes, families, watches_end, end]
+             node_comes_and_goes, many_changes, kernel_settings, families, watches_end, end]

@@ -1,12 +1,16 @@
 """The server refuses: for now, or for good."""
 
 import asyncio
+import contextlib
 import json
+import signal
+import socket
 import tempfile
 import time
 
 import certificates
 import netlink
+from daemon import SYNCED
 from server import PROXY
 from stage import NODE, OTHER_PORT, POD_PORT, own_node, service, to_other_port
 
@@ -16,6 +20,10 @@ NODE_PATIENCE_SECONDS = 30.0  # that kproxy waits for its Node
 PODCIDR_PATIENCE_SECONDS = 330.0  # and, in all, for its podCIDRs
 HURRY = 30  # times as fast
 TROUBLE_SECONDS, TROUBLE_HURRY = 30.0, 20  # that syncs fail until the Node is told; times as fast
+FOLLOWING = '"Following the API server"'
+COLLECT_SECONDS = 5.5  # after which chains that are used no more have been removed
+RETRY_SECONDS = 0.9  # before which a sync that failed is not tried again
+TIMES_TO_PLAY = 5  # at most, what has to happen within a short time
 
 
 async def server_absent(stage):
@@ -37,7 +45,7 @@ async def starting(stage):
     """403 while the server loads its roles is no reason to give up"""
     stage.server.starting = True
     daemon = await stage.launch()
-    await stage.until(lambda: len(stage.requests("watch")) >= 4)
+    stage.check(await stage.until(lambda: len(stage.requests("watch")) >= 4), "kproxy asks for everything")
     await asyncio.sleep(1.5)
     stage.check(daemon.running, "kproxy goes on", daemon.tail())
     stage.server.starting = False
@@ -112,7 +120,7 @@ async def impostor(stage):
     with tempfile.TemporaryDirectory() as folder:
         stage.server.start(await asyncio.to_thread(certificates.Authority, folder))
         daemon = await stage.launch()
-        await stage.until(lambda: stage.server.listener.count)
+        stage.check(await stage.until(lambda: stage.server.listener.count), "kproxy connects")
         await asyncio.sleep(1.0)
         stage.check(not stage.requests(), "no request is made", [str(one) for one in stage.requests()])
         stage.check(daemon.running, "kproxy waits for a better one", daemon.tail())
@@ -186,9 +194,10 @@ async def no_pod_cidrs(stage):
 
 async def events_refused(stage):
     """A server that takes no Events is followed all the same OPS-07"""
-    stage.server.faults.add(resource="events", status=500, times=99)
+    refusal = stage.server.faults.add(resource="events", status=500, times=99)
     daemon = await stage.launch()
     await stage.check_settled("after the start")
+    stage.check(await stage.until(lambda: refusal.struck), "an event is sent, and refused")
     await asyncio.sleep(2.0)
     stage.check(daemon.running, "kproxy runs", daemon.tail())
 
@@ -280,14 +289,87 @@ async def change_while_failing(stage):
     """What changes between a failed sync and the attempt that succeeds is not forgotten, though a least time between
     syncs delays it OPS-11 OPS-20"""
     stage.configure("nftables: {minSyncPeriod: 4s}\n")
+    for time_of_playing in range(TIMES_TO_PLAY):
+        daemon = await stage.start()
+        await daemon.line(FOLLOWING)
+        with netlink.owned_table(stage.namespace, "kproxy"):
+            await daemon.line("Cannot sync")
+            failed = time.monotonic()
+            stage.server.put(*service(f"meanwhile-{time_of_playing}", 2 + time_of_playing, "a1").objects())
+            await asyncio.sleep(0.3)  # so that kproxy hears of it
+        in_time = time.monotonic() - failed < RETRY_SECONDS
+        await stage.check_settled("soon", 8)
+        if in_time:
+            break
+        await daemon.stop()  # the machine was too busy: once more
+    stage.check(in_time, "the change comes before the next attempt")
+
+
+async def removal_refused(stage):
+    """The kernel refuses to have chains removed that nothing uses any more: counted, and they go later MET-13"""
+    async def failures():
+        _, text = await stage.get(METRICS, "/metrics")
+        name = "kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total"
+        return [int(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name}{{")]
+
     daemon = await stage.start()
-    with netlink.owned_table(stage.namespace, "kproxy"):
-        await daemon.line("Cannot sync")
-        failed = time.monotonic()
-        stage.server.put(*service("meanwhile", 2, "a1").objects())
-        await asyncio.sleep(0.3)
-    stage.check(time.monotonic() - failed < 0.9, "the change comes before the next attempt")
-    await stage.check_settled("soon", 8)
+    await daemon.line(FOLLOWING)
+    stage.check(await failures() == [0, 0], "there is no such failure", await failures())
+    since = len(daemon.lines)
+    # With one endpoint fewer, nothing leads to the chain for two.
+    stage.server.put(*service("web", 1, "a1").objects())
+    await daemon.line(SYNCED, since)
+    # It is time to remove it when kproxy has not yet seen what became of the table.
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        with netlink.owned_table(stage.namespace, "kproxy"):
+            await asyncio.sleep(COLLECT_SECONDS)
+            daemon.process.send_signal(signal.SIGCONT)
+            await daemon.line("Cannot remove chains", since)
+            stage.check(await failures() == [1, 1], "the failure is counted", await failures())
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+    await stage.check_settled("once the table is nobody's", 8)
+    stage.check(daemon.running, "kproxy runs", daemon.tail())
+
+
+async def taken_ports(stage):
+    """A port that somebody else has: the Node is told, and kproxy does its work; with bindAddressHardFail it ends
+    instead, and touches nothing HC-11 HC-50"""
+    stage.most_requests = 12  # of three daemons
+    taken = (("health", "0.0.0.0", HEALTHZ, "FailedToStartProxierHealthcheck"),
+             ("metrics", "127.0.0.1", METRICS, "FailedToStartMetricServer"))
+
+    async def check_told(what, port, reason, since):
+        def told():
+            events = [json.loads(one.body) for one in stage.requests("create", "events", since)]
+            return [event for event in events if event["reason"] == reason]
+
+        stage.check(await stage.until(told), f"{what}: the Node is told", daemon.tail())
+        event = (told() or [{}])[0]
+        stage.check(len(told()) == 1 and event["type"] == "Warning" and str(port) in event["note"]
+                    and (event["regarding"]["kind"], event["regarding"]["name"]) == ("Node", NODE),
+                    f"{what}: once, and why", told())
+
+    with contextlib.ExitStack() as squatters:
+        for what, address, port, reason in taken:
+            squatter = stage.namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
+            squatters.enter_context(squatter).bind((address, port))
+            stage.configure("bindAddressHardFail: true\n")
+            began, generation = time.monotonic(), netlink.generation(stage.namespace)
+            daemon = await stage.launch()
+            stage.check(await stage.until(lambda: not daemon.running), f"{what}: kproxy ends", daemon.tail())
+            stage.check(daemon.process.returncode == 1, f"{what}: with exit status 1", daemon.process.returncode)
+            await check_told(what, port, reason, began)
+            stage.check(daemon.matching(f"^E.*{port}"), f"{what}: the log says why", daemon.tail())
+            stage.check(not stage.tables() and netlink.generation(stage.namespace) == generation,
+                        f"{what}: nothing is programmed")
+            stage.daemons.remove(daemon)  # for it has not crashed
+        stage.configure()
+        began, daemon = time.monotonic(), await stage.start()
+        for what, _, port, reason in taken:
+            await check_told(f"{what}, without bindAddressHardFail", port, reason, began)
+        stage.check(daemon.running, "without bindAddressHardFail kproxy runs", daemon.tail())
 
 
 async def health(stage):
@@ -331,4 +413,4 @@ async def no_ipv6(stage):
 
 SCENARIOS = [no_node, no_pod_cidrs, server_absent, starting, too_many_requests, errors, rotated_token,
              client_certificate, impostor, no_service_cidrs, late_node, events_refused, owned_table,
-             syncs_keep_failing, change_while_failing, health, late_token, no_ipv6]
+             syncs_keep_failing, change_while_failing, removal_refused, taken_ports, health, late_token, no_ipv6]

@@ -5,7 +5,6 @@ import contextlib
 import json
 import pathlib
 import re
-import socket
 import subprocess
 import time
 
@@ -16,7 +15,7 @@ import servers
 import topology
 from clients import Client
 from daemon import Daemon
-from program import Failed
+from program import Failed, finished
 from server import ApiServer
 from namespaces import ROUTER, Namespaces, setns
 from traffic import Traffic
@@ -136,10 +135,8 @@ class Stage:
             *map(str, command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=lambda: setns(self.namespace.fd))
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
+            output, _ = await finished(process, COMMAND_SECONDS)
         except asyncio.TimeoutError:
-            process.kill()
-            await process.wait()
             raise Failed(f"{' '.join(map(str, command))}: not done after {COMMAND_SECONDS} s") from None
         return process.returncode, output.decode(errors="replace")
 
@@ -237,18 +234,7 @@ class Stage:
 
     async def get(self, port, path):
         """(status, text) of a plain HTTP server of the node; status 0 where there is none."""
-        loop = asyncio.get_running_loop()
-        with self.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-            try:
-                await loop.sock_connect(sock, ("127.0.0.1", port))
-                await loop.sock_sendall(sock, f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
-                answer = b""
-                while data := await asyncio.wait_for(loop.sock_recv(sock, 65536), 5):
-                    answer += data
-            except (OSError, asyncio.TimeoutError) as error:
-                return 0, repr(error)
-        head, _, body = answer.decode().partition("\r\n\r\n")
-        return int(head.split(" ")[1]), body
+        return await node.get(self.namespace, port, path)
 
     def conclude(self):
         """What must hold of every scenario: only what a Service proxy may ask, and no storm."""

@@ -18,7 +18,6 @@ its first transaction's end, CPU time, and the most memory it ever had.
 import argparse
 import json
 import multiprocessing
-import os
 import random
 import re
 import signal
@@ -36,6 +35,7 @@ sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "apis
 import netlink
 import runner
 from namespaces import Namespaces
+from process import cpu_seconds
 from resources import RESOURCES
 from server import ApiServer
 
@@ -104,11 +104,6 @@ class Listener:
     def close(self):
         self.process.kill()
         self.process.join()
-
-
-def cpu_seconds(process):
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mb(process):

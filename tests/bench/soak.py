@@ -35,6 +35,7 @@ sys.path[1:1] = [str(HERE.parent / name) for name in ("packets", "daemon", "apis
 import latency
 import runner
 from namespaces import Namespaces
+from process import cpu_seconds
 from resources import RESOURCES
 from server import ApiServer
 
@@ -151,7 +152,7 @@ def spread(delays):
 def churn(changes, watcher, process, options, seconds, rows, began):
     """Changes for so long; CPU seconds, and all delays."""
     started, made, delays = time.monotonic(), 0, []
-    cpu = row_cpu = latency.cpu_seconds(process)
+    cpu = row_cpu = cpu_seconds(process)
     row_began, end = started, started + seconds
     while (now := time.monotonic()) < end:
         while made < (now - started) * options.rate:
@@ -159,7 +160,7 @@ def churn(changes, watcher, process, options, seconds, rows, began):
             made += 1
         watcher.take()
         if now - row_began >= ROW_SECONDS or now + 0.02 >= end:
-            used = latency.cpu_seconds(process)
+            used = cpu_seconds(process)
             rows.append((f"{now - began:.0f} s", *spread(watcher.delays), str(watcher.transactions),
                          f"{100 * (used - row_cpu) / (now - row_began):.2f} %", f"{rss_kb(process)} kB"))
             delays += watcher.delays
@@ -168,7 +169,7 @@ def churn(changes, watcher, process, options, seconds, rows, began):
             if now + 0.02 >= end:
                 break
         time.sleep(0.01)
-    return made, latency.cpu_seconds(process) - cpu, delays
+    return made, cpu_seconds(process) - cpu, delays
 
 
 def measure(server, namespace, folder, options):
@@ -199,13 +200,13 @@ def measure(server, namespace, folder, options):
         last = rss_kb(kproxy.pid)
         latency.show(f"{options.rate:g} changes a second, from the event on the wire to the transaction:", rows)
 
-        cpu_before, before = latency.cpu_seconds(kproxy.pid), time.monotonic()
+        cpu_before, before = cpu_seconds(kproxy.pid), time.monotonic()
         changes.burst(options.burst)
         first_sent = min((server.record.times_sent.get(("endpointslices", version), float("inf"))
                           for version in changes.sent.values()), default=before)
         burst_missing = watcher.settle(BURST_SECONDS)
         burst = watcher.last - min(first_sent, watcher.last)
-        burst_cpu = latency.cpu_seconds(kproxy.pid) - cpu_before
+        burst_cpu = cpu_seconds(kproxy.pid) - cpu_before
         burst_rows = [("", "p50", "p99", "most", "transactions", "CPU", "all done after"),
                       ("ms", *spread(watcher.delays), str(watcher.transactions), f"{1000 * burst_cpu:.0f}",
                        f"{1000 * burst:.0f}")]

@@ -233,7 +233,7 @@ constexpr Case kAroundSpecs[] = {
      "Service shop/web ip=10.96.0.1"},
     {R"("metadata":{"name":"web","namespace":"shop","creationTimestamp":"yesterday"})",
      "Service shop/web ip=10.96.0.1\nwarning: input: $.metadata.creationTimestamp: Service "
-     "shop/web: is \"yesterday\", not an RFC 3339 time; taken as the oldest"},
+     "shop/web: is \"yesterday\", not an RFC 3339 time; taken as the newest"},
     {R"("metadata":{"name":"a-b_c.D9","namespace":"shop"})", "Service shop/a-b_c.D9 ip=10.96.0.1"},
     {R"("status":null,"metadata":{"name":"web","namespace":"shop"})",
      "Service shop/web ip=10.96.0.1"},

@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(what_flags_must_not_say) {
        "integer\n"},
       {{"--config=missing.yaml"}, "missing.yaml: cannot be opened\n"},
       {{"--config=ipvs.yaml"},
-       "ipvs.yaml: KubeProxyConfiguration.mode: is \"ipvs\", which is not served here (set it to "
+       "ipvs.yaml:5: KubeProxyConfiguration.mode: is \"ipvs\", which is not served here (set it to "
        "nftables or leave it empty)\n"},
       {{"--config=bad.yaml"},
        "bad.yaml:5: KubeProxyConfiguration.bindAddress: is \"x\", not an IP address\n"},

@@ -215,25 +215,30 @@ BOOST_AUTO_TEST_CASE(change_is_as_small_as_its_cause) {
   BOOST_TEST(change.add_chains.size() == 1u);
 }
 
+// A Service at an address of its own and, with others, at 192.0.2.1.
+std::vector<snapshot::Object> contender(const std::string& name, std::int64_t created,
+                                        unsigned number) {
+  auto objects = plain_service(number, 1);
+  auto service = std::get<snapshot::Service>(objects[0]);
+  service.name.name = name;
+  service.created = created;
+  service.external_ips = {*Address::parse("192.0.2.1")};
+  auto slice = std::get<snapshot::EndpointSlice>(objects[1]);
+  slice.service = name;
+  return {service, slice};
+}
+
+// Who has 192.0.2.1.
+std::string owner(const Tracker& tracker) {
+  for (const auto& listed : tracker.ruleset().listing())
+    if (listed.element->set.kind == SetKind::frontends &&
+        listed.element->address == *Address::parse("192.0.2.1"))
+      return listed.service->name;
+  return "nobody";
+}
+
 // BEYOND-14: the older Service has a contested frontend; when it goes, the next one takes over.
 BOOST_AUTO_TEST_CASE(older_service_wins) {
-  const auto service = [](const std::string& name, std::int64_t created, unsigned number) {
-    auto objects = plain_service(number, 1);
-    auto service = std::get<snapshot::Service>(objects[0]);
-    service.name.name = name;
-    service.created = created;
-    service.external_ips = {*Address::parse("192.0.2.1")};
-    auto slice = std::get<snapshot::EndpointSlice>(objects[1]);
-    slice.service = name;
-    return std::vector<snapshot::Object>{service, slice};
-  };
-  const auto owner = [](Tracker& tracker) {
-    for (const auto& listed : tracker.ruleset().listing())
-      if (listed.element->set.kind == SetKind::frontends &&
-          listed.element->address == *Address::parse("192.0.2.1"))
-        return listed.service->name;
-    return std::string("nobody");
-  };
   snapshot::Snapshot snapshot = snapshot_of(node_objects());
   Tracker tracker(node_a());
   Errors warnings;
@@ -241,13 +246,13 @@ BOOST_AUTO_TEST_CASE(older_service_wins) {
     for (const auto& object : objects) snapshot.put(object);
     BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
   };
-  put(service("young", 300, 1));
+  put(contender("young", 300, 1));
   BOOST_TEST(owner(tracker) == "young");
   BOOST_TEST(tracker.ruleset().conflicts().empty());
-  put(service("old", 100, 2));
+  put(contender("old", 100, 2));
   BOOST_TEST(owner(tracker) == "old");
-  put(service("undated", 0, 3));
-  put(service("also-old", 100, 4));
+  put(contender("undated", 0, 3));
+  put(contender("also-old", 100, 4));
   BOOST_TEST(owner(tracker) == "also-old");
   BOOST_TEST(tracker.ruleset().conflicts().size() == 1u);
   for (const char* heir : {"also-old", "old", "young", "undated"}) {
@@ -256,6 +261,53 @@ BOOST_AUTO_TEST_CASE(older_service_wins) {
     BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
   }
   BOOST_TEST(owner(tracker) == "nobody");
+}
+
+// All at once, in a cluster that is compiled in pieces: the node is another one than before, the
+// owner lets go of the frontend, and the heir is deleted.
+BOOST_AUTO_TEST_CASE(an_heir_that_is_gone) {
+  snapshot::Snapshot snapshot = snapshot_of(node_objects());
+  for (unsigned i = 100; i < 1100; ++i)
+    for (auto& object : plain_service(i, 1)) snapshot.put(std::move(object));
+  for (const auto& object : contender("owner", 100, 1)) snapshot.put(object);
+  for (const auto& object : contender("heir", 300, 2)) snapshot.put(object);
+  Tracker tracker(node_a());
+  Errors warnings;
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  BOOST_TEST(owner(tracker) == "owner");
+
+  auto letting_go = std::get<snapshot::Service>(contender("owner", 100, 1)[0]);
+  letting_go.external_ips.clear();
+  snapshot.put(letting_go);
+  snapshot.erase("Service", {"default", "heir"});
+  auto node = snapshot.nodes().at(node_a().node);
+  node.zone = "another";
+  snapshot.put(node);
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  BOOST_TEST(owner(tracker) == "nobody");
+  BOOST_TEST(tracker.ruleset().conflicts().empty());
+
+  for (const auto& object : contender("newcomer", 300, 3)) snapshot.put(object);
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  BOOST_TEST(owner(tracker) == "newcomer");
+  BOOST_TEST(tracker.ruleset().conflicts().empty());
+}
+
+// The only Node was compiled for without being named; then there is another one, too.
+BOOST_AUTO_TEST_CASE(the_node_stays_the_same) {
+  snapshot::Snapshot snapshot;
+  snapshot::Node node;
+  node.name.name = "first";
+  snapshot.put(node);
+  Tracker tracker(options::Options{});
+  Errors warnings;
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  node.name.name = "another";
+  snapshot.put(node);
+  for (auto& object : plain_service(1, 1)) snapshot.put(std::move(object));
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  BOOST_TEST(tracker.ruleset().node().name == "first");
+  BOOST_TEST(tracker.ruleset().service_count() == 1u);
 }
 
 // Every name leads back to what bears it, and no two bear the same.

@@ -34,6 +34,17 @@ async def help_and_version(node):
     untouched(node, "help and version")
 
 
+async def refused(node, arguments, names):
+    """kproxy ends with status 1, and its errors, and nothing else, tell these names."""
+    ended = await node.kproxy(*arguments, patience=10)
+    lines = ended.errors.splitlines()
+    node.expect(ended.status == 1, f"{arguments}: exit status {ended.status}: {lines[:3]}")
+    node.expect(lines and all(line.startswith("error: ") for line in lines), f"{arguments}: {lines[:5]}")
+    node.expect(not ended.output, f"{arguments}: on standard output: {ended.output[:200]}")
+    for name in names:
+        node.expect(name in ended.errors, f"{arguments}: does not say {name}: {lines[:5]}")
+
+
 async def mistakes(node):
     """Each mistake is named, all of them together, with exit status 1, before anything is done (CFG-41, CFG-46)"""
     config = node.folder / "config.yaml"
@@ -47,20 +58,17 @@ async def mistakes(node):
         (["--oom_score_adj=many"], ["oomScoreAdj", "many"]),
         (["--metrics-port=0"], ["metricsBindAddress"]),
         (["--feature-gates=NoSuchGate=true"], ["NoSuchGate"]),
-        (["--proxy-mode=iptables"], ["mode", "iptables", "set it to nftables"]),
-        (["--config", other_mode], ["ipvs.yaml", "set it to nftables"]),
         (["--config", config], ["config.yaml:4", "KubeProxyConfiguration.oomScoreAdj", "config.yaml:6",
                                 "conntrack.udpTimeout", "healthzBindAddress", "featureGates.NFTablesProxyMode"]),
         (["--oom-score-adj=2000", "--kube-api-burst=-1"], ["oomScoreAdj", "burst"]),
     ):
         for more in ([], ["--cleanup"], ["--init-only"]):
-            ended = await node.kproxy(*arguments, *more, patience=10)
-            lines = ended.errors.splitlines()
-            node.expect(ended.status == 1, f"{arguments} {more}: exit status {ended.status}: {lines[:3]}")
-            node.expect(lines and all(line.startswith("error: ") for line in lines), f"{arguments} {more}: {lines[:5]}")
-            node.expect(not ended.output, f"{arguments} {more}: on standard output: {ended.output[:200]}")
-            for name in names:
-                node.expect(name in ended.errors, f"{arguments} {more}: does not say {name}: {lines[:5]}")
+            await refused(node, [*arguments, *more], names)
+    # What another mode has left may be removed, that is all.
+    for arguments, names in ((["--proxy-mode=iptables"], ["mode", "iptables", "set it to nftables"]),
+                             (["--config", other_mode], ["ipvs.yaml", "set it to nftables"])):
+        for more in ([], ["--init-only"]):
+            await refused(node, [*arguments, *more], names)
     untouched(node, "mistakes")
 
 

@@ -78,7 +78,7 @@ class Suite:
         status, output = self.apt("apt-get", "install", "-q", "-y", "--download-only", "--no-install-recommends", package)
         archives = sorted((self.folder / "cache/archives").glob("*.deb"))
         if status != 0 or not archives:
-            raise Broken(f"apt-get does not bring {package} of {self.name}: {last_lines(output)}")
+            raise Unreachable(f"apt-get does not bring {package} of {self.name}: {last_lines(output)}")
         for archive in archives:
             status, output = run("dpkg-deb", "--extract", archive, self.folder / "root")
             if status != 0:

@@ -8,9 +8,10 @@ import time
 import atomic
 import netlink
 from daemon import SYNCED
-from node import bulk, frontends, service
+from node import bulk, frontends, get, service
 from traffic import Traffic
 
+HEALTHZ = 10256
 COUNT, LONG_COUNT = 25, 200
 LOADS, LONG_LOADS = 8, 40
 BULK, LONG_BULK = 1500, 20000
@@ -155,4 +156,16 @@ async def within_a_large_change(node):
               f"which left: {states}; {traffic.count} connections")
 
 
-TESTS = [under_a_changing_load, within_a_first_load, within_a_large_change]
+async def healthy_again(node):
+    """Killed and started again, it says on its health port that all is well (E2E-58)"""
+    node.write(atomic.texts(node)[0])
+    for _ in range(2):
+        daemon = await node.start()
+        status, text = await get(node.namespace, HEALTHZ, "/healthz")
+        node.expect(status == 200, f"/healthz: {status} {text}")
+        await daemon.kill()
+        status, text = await get(node.namespace, HEALTHZ, "/healthz")
+        node.expect(status == 0, f"/healthz of a kproxy that was killed: {status} {text}")
+
+
+TESTS = [under_a_changing_load, within_a_first_load, within_a_large_change, healthy_again]

@@ -1,6 +1,7 @@
 """What contrib/migration.md promises: back to kube-proxy without a gap, and one capability is enough."""
 
 import pathlib
+import re
 
 import netlink
 from node import frontends, service
@@ -13,6 +14,12 @@ ENDPOINTS = {"a1:8080", "a2:8080"}
 CONFINED = ["unshare", "--mount", "sh", "-c",
             "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && "
             "exec setpriv --bounding-set=-all,+net_admin --inh-caps=-all,+net_admin --no-new-privs \"$@\"", "-"]
+# As on a node without these programs, and without a PATH.
+PROGRAMS = ["iptables", "ip6tables", "ipset"]
+WITHOUT_PROGRAMS = ["unshare", "--mount", "sh", "-c",
+                    f"for name in {' '.join(PROGRAMS)}; do\n"
+                    "path=$(command -v $name) && { mount --bind /dev/null \"$path\" || exit 1; }\n"
+                    "done\nPATH=/nowhere exec \"$@\"", "-"]
 # Of the node's network namespace alone; the limit of entries is the machine's.
 TIMEOUTS = ["--conntrack-max-per-core=0", "--conntrack-tcp-timeout-close-wait=0"]
 
@@ -67,4 +74,17 @@ async def one_capability(node):
     await node.expect_verified("confined")
 
 
-TESTS = [back, cleanup_after_kube_proxy, one_capability]
+async def no_programs(node):
+    """Without iptables, ipset, or any program in its PATH, kproxy does all that it does (OPS-35)"""
+    node.write([web()])
+    for program in PROGRAMS:
+        ended = await node.run(*WITHOUT_PROGRAMS, "/bin/sh", "-c", program)
+        node.expect(ended.status in (126, 127), f"{program} is there: exit status {ended.status}")
+    for arguments in (["--init-only", *TIMEOUTS], [*node.settings(), "--once"], ["verify", *node.settings()],
+                      ["--cleanup"]):
+        ended = await node.run(*WITHOUT_PROGRAMS, node.options.kproxy, *arguments)
+        node.expect(ended.status == 0 and not re.search("^[EF]", ended.errors, re.MULTILINE),
+                    f"{arguments[0]}: exit status {ended.status}: {ended.errors}")
+
+
+TESTS = [back, cleanup_after_kube_proxy, one_capability, no_programs]

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import socket
 import subprocess
 import time
 
@@ -12,12 +13,13 @@ import servers
 import topology
 from daemon import PATIENCE_SECONDS, STARTED, Daemon
 from namespaces import setns
-from program import Failed
+from program import Failed, finished
 
 SERVICE_CIDRS = ["10.96.0.0/16", "fd00:96::/64"]
 CONFIGURATION = cluster.CONFIGURATION + "clusterCIDR: 10.244.0.0/16,fd00:244::/32\n"
 POD_PORTS, OTHER_PORTS = [8080, 8081], [80]
 COMMAND_SECONDS = 60
+ANSWER_SECONDS = 5
 
 Ended = collections.namedtuple("Ended", "status output errors seconds")
 
@@ -104,11 +106,8 @@ class Node:
             *map(str, command), stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=lambda: setns(self.namespace.fd))
         try:
-            given = None if text is None else text.encode()
-            output, errors = await asyncio.wait_for(process.communicate(given), patience)
+            output, errors = await finished(process, patience, None if text is None else text.encode())
         except asyncio.TimeoutError:
-            process.kill()
-            await process.wait()
             raise Failed(f"{' '.join(map(str, command))}: not done after {patience} s") from None
         return Ended(process.returncode, output.decode(errors="replace"), errors.decode(errors="replace"),
                      time.monotonic() - began)
@@ -147,8 +146,24 @@ def service(name, number, endpoints, **keys):
                                           **{key.replace("_", "-"): value for key, value in keys.items()}})
 
 
-def frontends(*services):
-    return [(one.address("cluster-ip", family), 80) for one in services for family in (4, 6)]
+def frontends(*services, kind="cluster-ip"):
+    return [(one.address(kind, family), 80) for one in services for family in (4, 6)]
+
+
+async def get(namespace, port, path):
+    """(status, text) of a plain HTTP server on the loopback interface; status 0 where there is none."""
+    loop = asyncio.get_running_loop()
+    with namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        try:
+            await loop.sock_connect(sock, ("127.0.0.1", port))
+            await loop.sock_sendall(sock, f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+            answer = b""
+            while data := await asyncio.wait_for(loop.sock_recv(sock, 65536), ANSWER_SECONDS):
+                answer += data
+        except (OSError, asyncio.TimeoutError) as error:
+            return 0, repr(error)
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    return int(head.split(" ")[1]), body
 
 
 def bulk(count):

@@ -5,7 +5,7 @@ import os
 import shutil
 
 import netlink
-from daemon import STARTED
+from daemon import STARTED, SYNCED
 from node import frontends, service
 from traffic import Traffic
 
@@ -319,6 +319,16 @@ async def golden(node):
     await asyncio.sleep(SETTLED_SECONDS)
     await answers(node, "a1", "a2")
     await node.expect_verified("with the reviewed snapshot again", 10)
+
+    changed = same.replace("10.244.1.12", "10.244.1.13").replace("fd00:244:1::12", "fd00:244:1::13")
+    node.replace(changed)
+    other = await node.run(node.options.kpcompile, "--config", node.configuration, node.snapshot)
+    reviewed.write_text(other.output)
+    since = len(daemon.lines)
+    node.replace(changed + "\n")
+    await daemon.line(SYNCED, since)
+    await answers(node, "a1", "a3")
+    await node.expect_verified("with another reviewed snapshot", 10)
     node.expect(daemon.running, "kproxy has ended")
 
 
@@ -350,12 +360,24 @@ async def verify(node):
 
 
 async def cleanup(node):
-    """--cleanup removes the table, and once more does nothing: exit status 0; other tables stay (CFG-62)"""
+    """--cleanup removes the table, whatever the mode, and once more does nothing: exit status 0; other tables stay
+    What cannot be removed is an error (CFG-62)."""
     node.write([web()])
     await node.nft("table inet other { chain c { type filter hook input priority 0; counter; }; }")
     await (await node.start()).stop()
-    for time in ("once", "twice"):
+    with netlink.owned_table(node.namespace, "kproxy"):
         ended = await node.kproxy("--cleanup")
+        node.expect(ended.status == 1 and "encountered an error while tearing down rules" in ended.errors,
+                    f"a table that may not be removed: exit status {ended.status}: {ended.errors}")
+        node.expect(applied(node), "a table that may not be removed is gone")
+    other_mode = node.folder / "ipvs.yaml"
+    other_mode.write_text(node.configuration.read_text().replace("mode: nftables", "mode: ipvs"))
+    await (await node.start()).stop()
+    for time, how in (("once", []), ("twice", []), ("of another mode's flags", ["--proxy-mode=iptables"]),
+                      ("of another mode's configuration", ["--config", other_mode])):
+        if how:
+            await (await node.start()).stop()
+        ended = await node.kproxy("--cleanup", *how)
         node.expect(ended.status == 0, f"{time}: exit status {ended.status}: {ended.errors}")
         node.expect(not ended.errors, f"{time}: on standard error: {ended.errors}")
         node.expect(not applied(node), f"{time}: the table is there")

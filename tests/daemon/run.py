@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """kproxy as a process, and what may be done to it: killed, restarted, tampered with, misused. Each
-subject is a file beside this one; its TESTS are functions, whose first line says what must hold.
+subject is a file beside this one; its TESTS are functions, whose first line says what must hold; what
+takes its time beforehand is its prepare().
 Needs root, iproute2 and nft; makes its own network namespaces and removes them."""
 
 import argparse
@@ -20,7 +21,9 @@ import runner
 import topology
 
 import atomic
+import changes
 import command_line
+import connections
 import kill
 import migration
 import newer_nft
@@ -31,7 +34,8 @@ import restart
 import takeover
 import tamper
 
-SUBJECTS = [command_line, operator_errors, privileges, restart, atomic, kill, tamper, takeover, migration, newer_nft]
+SUBJECTS = [command_line, operator_errors, changes, connections, privileges, restart, atomic, kill, tamper, takeover,
+            migration, newer_nft]
 TEST_SECONDS, LONG_TEST_SECONDS = 120, 1800
 MOST_PROBLEMS = 12  # to show of a test
 
@@ -60,7 +64,9 @@ async def run_all(subjects, options):
         tests = [test for test in subject.TESTS if not options.test or test.__name__ in options.test]
         if not tests:
             continue
-        print(f"{subject.__name__}: {subject.__doc__.splitlines()[0]}")
+        print(f"{subject.__name__}: {subject.__doc__.splitlines()[0]}", flush=True)
+        if hasattr(subject, "prepare"):
+            await asyncio.to_thread(subject.prepare)
         with topology.Topology() as world:
             for test in tests:
                 began, title = time.monotonic(), test.__doc__.splitlines()[0]

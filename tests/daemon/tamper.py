@@ -1,13 +1,13 @@
 """Somebody else changes our table while kproxy runs: it is noticed, repaired and logged."""
 
 import asyncio
-import os
 import re
 import time
 
 import netlink
 from daemon import REPAIRED, SYNCED, number
 from node import frontends, service
+from process import cpu_seconds
 from program import Failed
 from traffic import Traffic
 
@@ -171,12 +171,6 @@ async def within_a_change(node):
         await node.in_force()
         if not await node.expect_verified(f"time {n}", 10):
             break
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def storm(node):

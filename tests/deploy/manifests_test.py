@@ -109,7 +109,7 @@ class TheChart(unittest.TestCase):
             "image.repository": "registry.example/kproxy", "image.tag": "1.2.3", "image.pullPolicy": "Always",
             "imagePullSecrets": [{"name": "pull"}], "apiServer.host": "fd00::1", "apiServer.port": 443,
             "config.clusterCIDR": "10.244.0.0/16", "config.mode": "", "config.nodePortAddresses": ["10.0.0.0/8"],
-            "config.oomScoreAdj": 0, "config.apiVersion": "x", "config.kind": "x", "healthPort": 20256,
+            "config.oomScoreAdj": 0, "config.healthzBindAddress": "0.0.0.0:10256", "config.apiVersion": "x", "config.kind": "x", "healthPort": 20256,
             "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
             "nodeSelector": {"proxy": "kproxy"}, "tolerations": [{"operator": "Equal", "key": "a", "value": "b"}],
             "maxUnavailable": "50%",
@@ -227,12 +227,17 @@ class TheParts(unittest.TestCase):
 
     def test_the_probes_ask_where_it_answers(self):
         """HC-01"""
-        port = int(self.config["healthzBindAddress"].rpartition(":")[2])
+        address, _, port = self.config["healthzBindAddress"].rpartition(":")
+        self.assertEqual("[::]", address)  # kubelet asks by IPv4 or IPv6, whichever the node has
+        port = int(port)
         paths = {name: self.main[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
         self.assertEqual({"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/healthz"},
                          {name: probe["path"] for name, probe in paths.items()})
         self.assertEqual({port}, {probe["port"] for probe in paths.values()})
         self.assertEqual([port], [one["containerPort"] for one in self.main["ports"]])
+        probe = self.main["startupProbe"]
+        # For so long a start may wait for the Node's podCIDR.
+        self.assertGreater(probe["periodSeconds"] * probe["failureThreshold"], 330)
 
     def test_the_image_is_of_this_version(self):
         self.assertEqual({f"kproxy:{project_version()}"}, {self.init["image"], self.main["image"]})

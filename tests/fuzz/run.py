@@ -30,8 +30,24 @@ def files(folder, pattern):
 
 
 def bodies():
-    """What an API server answered, without the lines about it."""
-    return [text.split(b"\n\n", 1)[-1] for text in files(RECORDED, "*.txt")]
+    """What an API server answered, without the lines about it, and without those of HTTP."""
+    found = []
+    for text in files(RECORDED, "*.txt"):
+        head, _, body = text.partition(b"\r\n\r\n")
+        found.append(without_chunks(body) if b"\n# body below: raw" in head else body)
+    if any(body.startswith((b"#", b"HTTP/")) for body in found):
+        sys.exit("run.py: a recorded answer is not told from the lines about it")
+    return found
+
+
+def without_chunks(body):
+    """A body of which each piece stands behind its length."""
+    pieces = []
+    while body:
+        length, _, body = body.partition(b"\r\n")
+        pieces.append(body[:int(length, 16)])
+        body = body[len(pieces[-1]) + 2:]
+    return b"".join(pieces)
 
 
 def events():

@@ -13,7 +13,7 @@ from topology import PACKET_OUTGOING
 
 SILENCE = 0.2  # seconds without anything to be seen that make a drop
 PATIENCE = 2.0  # seconds that an expected packet may take on a busy machine
-CLIENTS = 48  # that must, between them, be spread over all endpoints of a sticky flow
+CLIENTS = 48  # further ones of a sticky flow; and more, until each endpoint was given to somebody
 REPEATS = 3  # further connections of each of them, who must stay
 SINGLE_REPEATS = 15  # further connections of a flow's only client, who may not go astray
 ROUNDS = 60  # of as many connections as there are endpoints, until each was chosen once
@@ -59,17 +59,19 @@ class Wire:
     def check(self, flows):
         """Pairs of a flow and what is wrong with it, for each that came out otherwise."""
         seen = {flow: collections.defaultdict(collections.Counter) for flow in flows}
-        clients = {flow: self.clients_of(flow) for flow in flows}
+        others = {flow: self.others(flow) for flow in flows}
+        clients = {flow: [flow.source, *itertools.islice(others[flow], CLIENTS)] for flow in flows}
         # First a connection of every client, seen to its end: affinity has its say from then on.
         self.round(seen, [(flow, client) for flow in flows for client in clients[flow]])
         self.round(seen, [
             (flow, client) for flow in flows for client in clients[flow]
             for _ in range(REPEATS if len(clients[flow]) > 1 else SINGLE_REPEATS)])
         for _ in range(ROUNDS):
-            missing = [flow for flow in flows if lacks_endpoints(flow, seen[flow])]
-            if not missing:
+            further = [(flow, client) for flow in flows if lacks_endpoints(flow, seen[flow])
+                       for client in self.further(flow, others[flow])]
+            if not further:
                 break
-            self.round(seen, [(f, f.source) for f in missing for _ in f.expected.endpoints])
+            self.round(seen, further)
         problems = []
         for flow in flows:
             if problem := self.judge(flow, seen[flow]):
@@ -81,19 +83,23 @@ class Wire:
     def from_host(self, flow):
         return self.topology.side_of(flow.source, flow.interface) is None
 
-    def clients_of(self, flow):
-        """The flow's client; with affinity, more of its kind beside it.
+    def others(self, flow):
+        """With affinity, more clients of the kind of the flow's, one after the other.
 
         Flows of clients in one /24 (or the like) share them. Where two such flows lead to one
         Service port, but by policies with different endpoints, their clients must be further apart.
         """
         if not flow.expected.sticky or self.from_host(flow) or len(flow.expected.endpoints) == 1:
-            return [flow.source]
-        taken = {address for address, _, _ in flow.expected.endpoints}
+            return iter(())
+        taken = {flow.source, *(address for address, _, _ in flow.expected.endpoints)}
         source = ipaddress.ip_address(flow.source)
         network = type(source)(int(source) & ~0xFF)
-        others = (str(network + n) for n in range(100, 250))
-        return [flow.source, *itertools.islice((a for a in others if a not in taken), CLIENTS)]
+        return (a for a in (str(network + n) for n in range(100, 250)) if a not in taken)
+
+    def further(self, flow, others):
+        """Clients of as many further connections as there are endpoints; with affinity, new clients."""
+        count = len(flow.expected.endpoints)
+        return list(itertools.islice(others, count)) if flow.expected.sticky else [flow.source] * count
 
     def round(self, seen, connections):
         """Sends a first packet for each (flow, client), and watches until all are accounted for."""
@@ -209,7 +215,7 @@ class Wire:
 
 
 def lacks_endpoints(flow, seen):
-    if flow.expected.kind != "endpoints" or flow.expected.sticky:
+    if flow.expected.kind != "endpoints":
         return False
     chosen = {outcome[1:3] for outcomes in seen.values() for outcome in outcomes}
     return not {(address, port) for address, port, _ in flow.expected.endpoints} <= chosen

@@ -25,6 +25,7 @@ import runner
 from applications import Application, Pods
 from daemon import Daemon
 from judge import LATE_SECONDS, Judge, Waits
+from process import cpu_seconds
 from program import Failed
 from server import ApiServer
 from namespaces import setns
@@ -209,12 +210,6 @@ class Trial:
         width = max(len(what) for what, _ in rows)
         for what, text in rows:
             print(f"  {what:<{width}}  {text}")
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def play(options):

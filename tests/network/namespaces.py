@@ -84,7 +84,7 @@ class Namespace:
                 path = "/proc/sys/" + name
                 if os.path.exists(path):  # some are not there in every namespace or kernel
                     with open(path, "w") as file:
-                        file.write(value)
+                        file.write(value + "\n")  # also if it is empty: nothing would be no system call
 
     def close(self):
         os.close(self.fd)
@@ -127,11 +127,13 @@ class Namespaces:
 
 
 def remove_leftovers():
-    """Removes namespaces of runs whose process is gone, and ends what still runs in them."""
+    """Removes namespaces of runs whose process is gone, and ends what still runs in them. Others who
+    begin may do the same meanwhile: one that is not there any more is fine, too."""
     for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
         match = re.match(PREFIX + r"(\d+)-", name)
         if match and not os.path.exists(f"/proc/{match[1]}"):
-            for process in run(["ip", "netns", "pids", name]).split():
+            left = subprocess.run(["ip", "netns", "pids", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            for process in left.stdout.split():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(process), signal.SIGKILL)
             subprocess.run(["ip", "netns", "delete", name], stderr=subprocess.DEVNULL)

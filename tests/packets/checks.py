@@ -70,6 +70,8 @@ class Checks:
         try:
             seen = await client.connect(patience)
             if hold and seen.kind == "answer":
+                seen = await client.again(patience)
+            if hold and seen.kind == "answer":
                 keep = True
                 self.held[self.connection(case)].append((client, seen))
         finally:

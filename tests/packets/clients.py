@@ -10,6 +10,7 @@ import typing
 
 import packet
 
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 # Source ports of what has no connections by itself: UDP, and raw protocols. Each is used once in a
@@ -52,7 +53,10 @@ class Client:
         self.sock = namespace.socket(FAMILY[family], kind, number)
         self.raw = kind == socket.SOCK_RAW
         self.own_port = next(OWN_PORTS)
+        self.tag, self.cookie = random.randrange(1, 1 << 32), None  # of SCTP
         packet.report_errors(self.sock)
+        if self.raw:  # gets what others are answered, too, and is not read while it is held
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
         if protocol == "udp":
             self.bind_own_port(source)
         elif source:
@@ -79,7 +83,8 @@ class Client:
         return await self.attempt(self.first, patience)
 
     async def again(self, patience):
-        """Sends over the connection (or from the port) that is there."""
+        """Sends over the connection (or from the port) that is there. For SCTP only this makes it
+        one that conntrack has as established."""
         return await self.attempt(self.exchange, patience)
 
     async def attempt(self, function, patience):
@@ -141,15 +146,17 @@ class Client:
                     raise
 
     async def exchange_sctp(self):
-        tag = random.randrange(1, 1 << 32)
-        await self.send(packet.sctp(self.own_port, self.target[1], 0, packet.INIT, tag))
+        """At first an INIT; from then on the cookie that came of it, which may be sent any number of times."""
+        asked, wanted = (packet.INIT, packet.INIT_ACK) if self.cookie is None else (packet.COOKIE_ECHO, packet.COOKIE_ACK)
+        await self.send(packet.Sctp(self.own_port, self.target[1], asked, self.tag, self.cookie or b"").packed())
         while True:
             got = await self.receive(lambda sent: sent[:2] == struct.pack("!H", self.own_port))
             if isinstance(got, Seen):
                 return got
             ack = packet.read_sctp(got)
-            if ack and ack.kind == packet.INIT_ACK and ack.verification_tag == tag:
-                return answer(ack.text, self.own_port)
+            if ack and ack.kind == wanted and ack.tag == self.tag:
+                self.cookie = self.cookie or ack.text
+                return answer(ack.text.decode(), self.own_port)
 
     async def exchange_echo(self):
         await self.send(packet.echo_request(self.sock.family, self.own_port))

@@ -69,6 +69,11 @@ class Service:
         subnet = {"cluster-ip": 96, "vip": 97, "external": 98}[kind]
         return f"10.{subnet}.0.{self.number}" if family == 4 else f"fd00:{subnet}::{self.number}"
 
+    def frontends(self):
+        """All its addresses."""
+        kinds = ["cluster-ip", *(kind for kind in ("vip", "external") if kind in self.keys)]
+        return [self.address(kind, family) for kind in kinds for family in self.families]
+
     def node_port(self, port):
         return 30000 + 10 * self.number + self.ports.index(port)
 

@@ -12,7 +12,7 @@ def marker(number):
     high, low = divmod(number, 250)
     return cluster.Service("snapshot-in-force", 0, {
         "protocols": "tcp", "endpoints": "a1",
-        "cluster-ip": f"10.96.{200 + high}.{low},fd00:96::{200 + high}:{low}"})
+        "cluster-ip": f"10.96.{240 + high}.{low},fd00:96::{240 + high}:{low}"})
 
 
 async def in_force(world, number, patience, tail):

@@ -1,7 +1,8 @@
-"""SCTP INIT and ICMP echo packets, and what the kernel tells about ICMP errors.
+"""SCTP and ICMP echo packets, and what the kernel tells about ICMP errors.
 
-SCTP needs no support by the kernel here: INIT and INIT ACK are written and read on raw sockets, and
-the answer's text travels in the INIT ACK's state cookie.
+SCTP needs no support by the kernel here: the four packets that an association begins with are written
+and read on raw sockets. Who answers says its text in the INIT ACK's state cookie, and once more in data
+that comes with the COOKIE ACK. Both sides' verification tags are the one that the client has chosen.
 """
 
 import socket
@@ -11,35 +12,50 @@ import typing
 from crc32c import crc32c
 
 SCTP = socket.IPPROTO_SCTP
-INIT, INIT_ACK, STATE_COOKIE = 1, 2, 7
+DATA, INIT, INIT_ACK, COOKIE_ECHO, COOKIE_ACK = 0, 1, 2, 10, 11  # chunks
+STATE_COOKIE = 7  # a parameter of INIT ACK
+WHOLE_MESSAGE = 3  # a flag of DATA
 IP_RECVERR, IPV6_RECVERR = 11, 25  # linux/in.h, linux/in6.h
 
 
-def sctp(source_port, port, verification_tag, chunk_type, tag, text=b""):
-    """A packet with an INIT or INIT ACK chunk. The checksum goes in least significant byte first."""
-    parameter = struct.pack("!HH", STATE_COOKIE, 4 + len(text)) + text if text else b""
-    chunk = struct.pack("!BBHIIHHI", chunk_type, 0, 20 + len(parameter), tag, 65536, 1, 1, tag) + parameter
-    chunk += b"\0" * (-len(chunk) % 4)
-    ports = struct.pack("!HHI", source_port, port, verification_tag)
-    return ports + struct.pack("<I", crc32c(ports + b"\0\0\0\0" + chunk)) + chunk
-
-
 class Sctp(typing.NamedTuple):
+    """A packet: INIT, INIT ACK, COOKIE ECHO, or COOKIE ACK and DATA."""
+
     source_port: int
     port: int
-    verification_tag: int
     kind: int  # of the first chunk
     tag: int
-    text: str
+    text: bytes = b""
+
+    def packed(self):
+        body = struct.pack("!IIHHI", self.tag, 65536, 1, 1, self.tag)
+        chunks = {
+            INIT: lambda: chunk(INIT, 0, body),
+            INIT_ACK: lambda: chunk(INIT_ACK, 0, body + struct.pack("!HH", STATE_COOKIE, 4 + len(self.text)) + self.text),
+            COOKIE_ECHO: lambda: chunk(COOKIE_ECHO, 0, self.text),
+            COOKIE_ACK: lambda: chunk(COOKIE_ACK, 0, b"") + chunk(
+                DATA, WHOLE_MESSAGE, struct.pack("!IHHI", self.tag, 0, 0, 0) + self.text),
+        }[self.kind]()
+        ports = struct.pack("!HHI", self.source_port, self.port, 0 if self.kind == INIT else self.tag)
+        # The checksum goes in least significant byte first.
+        return ports + struct.pack("<I", crc32c(ports + b"\0\0\0\0" + chunks)) + chunks
+
+
+def chunk(kind, flags, body):
+    return struct.pack("!BBH", kind, flags, 4 + len(body)) + body + b"\0" * (-len(body) % 4)
 
 
 def read_sctp(data):
     """The Sctp that a packet is, or nothing."""
-    if len(data) < 32:
+    if len(data) < 16:
         return None
-    source_port, port, verification_tag, _, kind, _, length, tag = struct.unpack("!HHIIBBHI", data[:20])
-    text = data[36:12 + length].decode() if kind == INIT_ACK else ""
-    return Sctp(source_port, port, verification_tag, kind, tag, text)
+    source_port, port, tag, _, kind, _, length = struct.unpack("!HHIIBBH", data[:16])
+    if kind == INIT and len(data) >= 32:
+        tag, = struct.unpack("!I", data[16:20])
+    text_begins = {INIT_ACK: 36, COOKIE_ECHO: 16, COOKIE_ACK: 32}.get(kind, len(data))
+    if kind == COOKIE_ACK and len(data) >= 32:  # followed by DATA
+        length = 4 + struct.unpack("!H", data[18:20])[0]
+    return Sctp(source_port, port, kind, tag, data[text_begins:12 + length])
 
 
 def payload(sock, data):

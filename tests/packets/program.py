@@ -1,19 +1,46 @@
 """The programs under test, in the node's namespace."""
 
 import asyncio
+import contextlib
 import subprocess
 
 from topology import incoming_interface
+
+END_SECONDS = 15  # to clean up in
 
 
 class Failed(Exception):
     """A program did not do what it was started for."""
 
 
+async def finished(process, patience=None, text=None):
+    """What it writes until it ends, within so many seconds. It does not outlive this, whatever happens."""
+    try:
+        return await asyncio.wait_for(process.communicate(text), patience)
+    finally:
+        if process.returncode is None:
+            await end(process)
+
+
+async def end(process):
+    """Asks it to, so that it can clean up, and then makes it."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), END_SECONDS)
+    except asyncio.TimeoutError:
+        pass
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
 async def output_of(command, text=None):
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    output, errors = await process.communicate(text)
+    output, errors = await finished(process, text=text)
     if process.returncode != 0:
         raise Failed(f"{' '.join(command)}: exit {process.returncode}: "
                      f"{errors.decode().strip()[-2000:]}")

@@ -17,6 +17,7 @@ sys.path.insert(1, str(HERE.parent / "network"))
 import cluster
 import marker
 import namespaces
+import neighbours
 import program
 import runner
 import servers
@@ -52,8 +53,7 @@ class Run:
             for stage in self.scenario.stages:
                 await self.act(stage)
                 await self.check(stage.cases)
-            if self.addresses() != before:
-                raise program.Failed("the node's addresses have changed")  # PKT-18
+            await self.check_node(before)
         finally:
             try:
                 await self.program.stop()
@@ -61,6 +61,19 @@ class Run:
                 self.checks.close()
                 for server in running:
                     server.close()
+
+    async def check_node(self, before):
+        """PKT-18: frontends are none of its addresses, and it does not tell its links that they were."""
+        if self.addresses() != before:
+            raise program.Failed("the node's addresses have changed")
+        own = {address for pair in topology.ADDRESSES.values() for address in pair}
+        frontends = {address for service in self.scenario.stages[-1].services.values()
+                     for address in service.frontends()} - own
+        for host, gateway in (("a3", "node-a.gateway"), ("client", "node-a")):
+            told = await neighbours.answered(self.world[host], "eth0", topology.ADDRESSES[host],
+                                             topology.ADDRESSES[gateway], sorted(frontends))
+            if told:
+                raise program.Failed(f"the node tells {host} that it has {' '.join(sorted(told))}")
 
     def addresses(self):
         return namespaces.run(["ip", "-n", self.world["node-a"].name, "-oneline", "address"])

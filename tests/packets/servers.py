@@ -8,6 +8,7 @@ import struct
 import packet
 
 IP_PKTINFO = 8  # linux/in.h
+SCTP_ANSWER = {packet.INIT: packet.INIT_ACK, packet.COOKIE_ECHO: packet.COOKIE_ACK}
 
 
 class Servers:
@@ -91,11 +92,11 @@ class Servers:
         return self.line(port, peer)
 
     def answer_sctp(self, data, peer, ports):
-        init = packet.read_sctp(data)
-        if init is None or init.kind != packet.INIT or init.port not in ports:
+        asked = packet.read_sctp(data)
+        if asked is None or asked.port not in ports or asked.kind not in SCTP_ANSWER:
             return None
-        text = self.line(init.port, (peer[0], init.source_port))
-        return packet.sctp(init.port, init.source_port, init.tag, packet.INIT_ACK, init.tag, text)
+        text = self.line(asked.port, (peer[0], asked.source_port))
+        return packet.Sctp(asked.port, asked.source_port, SCTP_ANSWER[asked.kind], asked.tag, text).packed()
 
     def close(self):
         for sock in self.sockets:

@@ -98,9 +98,11 @@ class RefusingTransport : public apply::Transport {
   explicit RefusingTransport(apply::Transport& below) : below_(below) {}
 
   // Of the next batch the message of that number, counted from its begin, is refused so.
-  void arm(int message, int error) {
+  // So are those of the batches after it, as many as times says.
+  void arm(int message, int error, int times = 1) {
     message_ = message;
     error_ = error;
+    times_ = times;
     struck_ = false;
   }
   void disarm() { message_ = -1; }
@@ -115,7 +117,7 @@ class RefusingTransport : public apply::Transport {
     } answer{{sizeof answer, NLMSG_ERROR, NLM_F_CAPPED, refused->nlmsg_seq, 0}, {-error_, *refused}};
     answer_.resize(sizeof answer);
     std::memcpy(answer_.data(), &answer, sizeof answer);
-    message_ = -1;
+    if (--times_ == 0) message_ = -1;
     struck_ = true;
     return 0;
   }
@@ -145,6 +147,7 @@ class RefusingTransport : public apply::Transport {
   std::vector<std::uint8_t> answer_;
   int message_ = -1;
   int error_ = 0;
+  int times_ = 0;
   bool struck_ = false;
 };
 
@@ -268,6 +271,23 @@ BOOST_AUTO_TEST_CASE(one_refusal_of_any_message_of_a_change) {
     BOOST_TEST(index > 2);
     BOOST_TEST(index < 50);
   }
+}
+
+// What cannot be mended piece by piece is made anew.
+BOOST_AUTO_TEST_CASE(a_table_that_contradicts_every_change_is_replaced) {
+  Applying a;
+  RefusingTransport refusing(*a.socket);
+  apply::Engine engine(refusing, a.ruleset.owners());
+  a.ruleset.take_change();
+  require(engine.reconcile(a.wanted()));
+  nft("add rule inet kproxy services4 counter drop");
+  nft("add chain inet kproxy other");
+  refusing.arm(0, EOPNOTSUPP, 2);
+  const auto applied = require(engine.reconcile(a.wanted()));
+  BOOST_TEST(applied.attempts == 3);
+  BOOST_TEST(applied.transactions == 1u);
+  BOOST_TEST(applied.inserted == a.desired().elements.size());
+  a.check_equal();
 }
 
 BOOST_AUTO_TEST_CASE(a_fault_that_stays_is_an_error_and_the_old_rules_are_there) {  // OPS-11

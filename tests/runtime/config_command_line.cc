@@ -1,7 +1,4 @@
 // kproxy's command line and configuration file: values, precedence, validation (CFG-*).
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <functional>
@@ -12,6 +9,7 @@
 #include "runtime/config/reload.h"
 #include "runtime/config/text_file.h"
 #include "runtime/config/version.h"
+#include "tests/runtime/folder.h"
 
 namespace {
 
@@ -23,29 +21,13 @@ using Arguments = std::vector<std::string>;
 constexpr const char* kHead =
     "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
 
-// A folder of its own, for the life of a test.
-class Folder {
+class Folder : public tests::Folder {
  public:
-  Folder() {
-    char name[] = "/tmp/kproxy-config-XXXXXX";
-    BOOST_REQUIRE(mkdtemp(name) != nullptr);
-    path_ = name;
-  }
-  ~Folder() {
-    unlink(file("config.yaml").c_str());
-    unlink(file("written.yaml").c_str());
-    rmdir(path_.c_str());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string file(const std::string& name) const { return path_ + '/' + name; }
+  // The flag for a configuration file that goes on like this.
   std::string config(const std::string& body) const {
-    BOOST_REQUIRE(write_text(file("config.yaml"), kHead + body).ok());
-    return "--config=" + file("config.yaml");
+    write("config.yaml", kHead + body);
+    return "--config=" + at("config.yaml");
   }
-
- private:
-  std::string path_;
 };
 
 std::string join(const Errors& errors) {
@@ -68,8 +50,9 @@ std::string errors_of(const Arguments& arguments, int status = 1) {
   if (exit == nullptr) return "none";
   BOOST_TEST(exit->status == status);
   std::string text = join(exit->errors);
-  for (std::size_t at; (at = text.find("/tmp/kproxy-config-")) != std::string::npos;)
-    text.erase(at, std::string("/tmp/kproxy-config-XXXXXX/").size());
+  const std::string folder = (std::filesystem::temp_directory_path() / "kproxy-test-").string();
+  for (std::size_t at; (at = text.find(folder)) != std::string::npos;)
+    text.erase(at, folder.size() + std::string("XXXXXX/").size());
   return text;
 }
 
@@ -421,7 +404,8 @@ BOOST_AUTO_TEST_CASE(what_a_file_must_not_say) {  // CFG-46
   const Case cases[] = {
       {"mode: ipvs",
        {},
-       "config.yaml: KubeProxyConfiguration.mode: is \"ipvs\", which is not served here (set it to "
+       "config.yaml:3: KubeProxyConfiguration.mode: is \"ipvs\", which is not served here (set it "
+       "to "
        "nftables or leave it empty)\n"},
       {"oomScoreAdj: 1001\nnftables: {minSyncPeriod: 1m}",
        {},
@@ -459,6 +443,23 @@ BOOST_AUTO_TEST_CASE(what_a_file_must_not_say) {  // CFG-46
              "/nowhere/at/all: cannot be read: No such file or directory\n");
 }
 
+// CFG-62: who comes from another mode has its configuration still.
+BOOST_AUTO_TEST_CASE(whatever_the_mode_it_can_be_cleaned_up_after) {
+  const Folder folder;
+  for (const std::string mode : {"iptables", "ipvs", "nftables"}) {
+    const std::string config = folder.config("mode: " + mode + "\n");
+    BOOST_TEST((parse({config, "--cleanup"}).command == Command::cleanup), mode);
+    BOOST_TEST((parse({"--proxy-mode=" + mode, "--cleanup"}).command == Command::cleanup), mode);
+    for (const char* other : {"--init-only", "--cleanup=false", "--write-config-to=/x"}) {
+      BOOST_TEST((errors_of({config, other}) == "none") == (mode == "nftables"), mode + other);
+    }
+  }
+  BOOST_TEST(
+      errors_of({folder.config("mode: userspace\n"), "--cleanup"}) ==
+      "config.yaml:3: KubeProxyConfiguration.mode: is \"userspace\", not a proxy mode (set it "
+      "to nftables)\n");
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_mode_is_told_of) {  // CFG-55
   BOOST_TEST(join(parse({}).warnings) ==
              "--proxy-mode: KubeProxyConfiguration.mode: is not set: kproxy serves with nftables, "
@@ -485,7 +486,7 @@ BOOST_AUTO_TEST_CASE(the_effective_configuration_reads_back) {
   for (const Arguments& arguments : cases) {
     BOOST_TEST_CONTEXT(name_of(arguments)) {
       const CommandLine line = parse(arguments);
-      const std::string written = folder.file("written.yaml");
+      const std::string written = folder.at("written.yaml");
       BOOST_REQUIRE(write_text(written, to_yaml(line.values)).ok());
       CommandLine again = parse({"--config=" + written});
       BOOST_TEST(join(again.warnings) == "");
@@ -550,6 +551,12 @@ BOOST_AUTO_TEST_CASE(flags_and_their_values) {  // HC-46
   BOOST_TEST(value_of("version") == "false");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_no_place_to_listen) {
+  for (const char* text : {"", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:0", "127.0.0.1:-1",
+                           "127.0.0.1:65536", "127.0.0.1:80x", "localhost:80", "::1:80", "[]:80"})
+    BOOST_TEST(!parse_listen(text).has_value(), text);
+}
+
 BOOST_AUTO_TEST_CASE(versions) {  // CFG-60
   BOOST_TEST(parse({"--version=v9.8.7-site.1"}).version == "v9.8.7-site.1");
   BOOST_TEST(parse({"--version=false"}).version == "v1.36.2");
@@ -571,7 +578,15 @@ BOOST_AUTO_TEST_CASE(reactions_to_a_changed_file) {  // BEYOND-17
       {"", "logging: {verbosity: 4}", Reaction::in_place},
       {"", "logging: {vmodule: [{filePattern: a, verbosity: 4}]}", Reaction::in_place},
       {"", "nftables: {syncPeriod: 1m, minSyncPeriod: 1s}", Reaction::in_place},
-      {"", "ipvs: {scheduler: rr}", Reaction::in_place},  // of no effect, but shown
+      // Of no effect, but shown.
+      {"", "ipvs: {scheduler: rr}", Reaction::in_place},
+      {"", "configSyncPeriod: 1m", Reaction::in_place},
+      {"", "showHiddenMetricsForVersion: '1.35'", Reaction::in_place},
+      {"", "clientConnection: {qps: 50}", Reaction::in_place},
+      {"", "clientConnection: {burst: 50}", Reaction::in_place},
+      {"", "clientConnection: {contentType: application/json}", Reaction::in_place},
+      {"", "clientConnection: {acceptContentTypes: application/json}", Reaction::in_place},
+      {"", "clientConnection: {qps: 50, kubeconfig: /k}", Reaction::restart},
       {"", "logging: {format: json}", Reaction::restart},
       {"", "clusterCIDR: 10.0.0.0/8", Reaction::restart},
       {"", "conntrack: {min: 1}", Reaction::restart},

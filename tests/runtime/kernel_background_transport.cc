@@ -10,11 +10,13 @@
 #include <thread>
 
 #include "runtime/kernel/background_transport.h"
+#include "tests/runtime/becomes.h"
 
 namespace kproxy::kernel {
 namespace {
 
 using namespace std::chrono_literals;
+using tests::becomes;
 
 // Answers "<n>" with the texts "<n>.0", "<n>.1" ..; how many, and what is then, the test says.
 struct Script {
@@ -84,12 +86,6 @@ struct Owner {
 };
 
 const std::string kNoMore = "errno " + std::to_string(EAGAIN);
-
-template <typename Condition>
-bool becomes(Condition condition) {
-  for (int i = 0; i < 20000 && !condition(); ++i) std::this_thread::sleep_for(1ms);
-  return condition();
-}
 
 }  // namespace
 

@@ -1,16 +1,15 @@
 // How the API server is found: kubeconfigs, --master, the pod's own service account (CFG-52).
 #include "runtime/config/kubeconfig.h"
 
-#include <stdlib.h>
-
 #include <boost/test/unit_test.hpp>
-#include <filesystem>
-#include <fstream>
 
 #include "runtime/config/api_access.h"
+#include "tests/runtime/folder.h"
 
 namespace kproxy::config {
 namespace {
+
+using tests::Folder;
 
 std::string print(const Result<ApiAccess>& access) {
   if (!access) return "error: " + access.error().message();
@@ -144,26 +143,6 @@ constexpr WholeCase kWholeCases[] = {
     {"current-context: c\ncontexts: [5]", "", "error: /etc/kp/config: $.contexts[0]: is not a mapping"},
 };
 // clang-format on
-
-// A folder with files, while this lives.
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "kproxy-test-XXXXXX").string();
-    BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::string& path() const { return path_; }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ + "/" + name) << text;
-  }
-
- private:
-  std::string path_;
-};
 
 BOOST_AUTO_TEST_SUITE(kubeconfig)
 

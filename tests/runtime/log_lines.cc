@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(as_json) {
 
 BOOST_AUTO_TEST_CASE(bytes_that_are_no_text) {  // a JSON line stays one that can be read
   for (const auto& [format, expected] : {std::pair{Format::text, "\"a\\xffb\\xc3\xc3\xa4\\xe2\""},
-                                         {Format::json, "\"a\\u00ffb\\u00c3\xc3\xa4\\u00e2\""}}) {
+                                         {Format::json, "\"a\\ufffdb\\ufffd\xc3\xa4\\ufffd\""}}) {
     Pipe pipe;
     const Log log({format, pipe.fd(), pipe.fd()}, 0);
     log.info(0,
@@ -191,9 +191,6 @@ BOOST_AUTO_TEST_CASE(a_trouble_is_told_once_and_then_from_time_to_time) {
   for (const Case& each : cases)
     BOOST_TEST((repetition.tell(each.text, start + each.after) == each.told),
                each.text << " after " << each.after.count() << " s");
-  repetition.over("b");
-  repetition.over("not known");
-  BOOST_TEST((repetition.tell("b", start + 67s) == std::optional<std::size_t>(0)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -11,13 +11,13 @@
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include "runtime/serve/http_server.h"
+#include "tests/runtime/becomes.h"
 #include "tests/runtime/network_namespace.h"
 
 namespace kproxy::tests {
@@ -34,10 +34,15 @@ class LoopbackNamespace : public NetworkNamespace {
   }
 };
 
+// "0.0.0.0:10256", "[fd00::1]:80", "[::]:80" (both families), with port 0, too.
 inline serve::ListenAddress at(std::string_view text) {
-  const auto address = serve::ListenAddress::parse(text);
+  const std::size_t colon = text.rfind(':');
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  const auto address = Address::parse(host);
   BOOST_REQUIRE_MESSAGE(address, text);
-  return *address;
+  const int port = std::stoi(std::string(text.substr(colon + 1)));
+  return {*address, Port{static_cast<std::uint16_t>(port)}, *address == Address()};
 }
 
 // A TCP connection on which nothing takes longer than some seconds.
@@ -154,15 +159,6 @@ inline std::string body_of(const std::string& response) {
 
 inline int status_of(const std::string& response) {
   return response.starts_with("HTTP/1.1 ") ? std::stoi(response.substr(9, 3)) : 0;
-}
-
-// Tries until it is so; some seconds at most.
-inline bool becomes(const std::function<bool()>& so) {
-  for (int i = 0; i < 1000; ++i) {
-    if (so()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
 }
 
 // An HttpServer with one listener, and the thread that works it.

@@ -307,13 +307,12 @@ BOOST_AUTO_TEST_CASE(every_metric_of_kube_proxy) {
   BOOST_TEST(!page.contains("go_goroutines"));
 }
 
-// Prometheus' own opinion, where its promtool is installed. It has one objection: to a name that is
-// kube-proxy's (MET-11).
+// Prometheus' own opinion; contrib/check puts its promtool into build/tools where none is
+// installed. It has one objection: to a name that is kube-proxy's (MET-11).
 BOOST_AUTO_TEST_CASE(promtool) {
-  if (std::system("command -v promtool >/dev/null") != 0) {
-    BOOST_TEST_MESSAGE("promtool is not installed");
-    return;
-  }
+  const std::string path_of_all = "PATH=$PATH:" SOURCE_DIR "/build/tools; ";
+  BOOST_REQUIRE_MESSAGE(std::system((path_of_all + "command -v promtool >/dev/null").c_str()) == 0,
+                        "there is no promtool, in PATH or build/tools");
   ProxyMetrics metrics;
   fill(metrics);
   char path[] = "/tmp/kproxy-metrics-XXXXXX";
@@ -321,7 +320,8 @@ BOOST_AUTO_TEST_CASE(promtool) {
   BOOST_REQUIRE(fd >= 0);
   close(fd);
   std::ofstream(path) << metrics.registry.text();
-  FILE* check = popen(("promtool check metrics 2>&1 <" + std::string(path)).c_str(), "r");
+  FILE* check =
+      popen((path_of_all + "promtool check metrics 2>&1 <" + std::string(path)).c_str(), "r");
   BOOST_REQUIRE(check != nullptr);
   std::string said;
   for (int c = std::fgetc(check); c != EOF; c = std::fgetc(check)) said += static_cast<char>(c);

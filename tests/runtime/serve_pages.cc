@@ -13,8 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 using namespace tests;
 
-const ListenAddress kHealthAddress = *ListenAddress::parse("127.0.0.1:10256");
-const ListenAddress kMetricsAddress = *ListenAddress::parse("127.0.0.1:10249");
+const ListenAddress kHealthAddress = at("127.0.0.1:10256");
+const ListenAddress kMetricsAddress = at("127.0.0.1:10249");
 
 struct Fixture {
   LoopbackNamespace network;
@@ -26,10 +26,10 @@ struct Fixture {
   Servers servers{log, health, metrics, "node-1", [this](const auto&) { ++failures; }};
 
   Settings settings() {
+    servers.set_configuration(R"({"kind":"KubeProxyConfiguration"})");
     Settings settings;
     settings.health = kHealthAddress;
     settings.metrics = kMetricsAddress;
-    settings.pages.configuration = [] { return R"({"kind":"KubeProxyConfiguration"})"; };
     settings.pages.flags = {{"v", "2"}, {"bind-address", "0.0.0.0"}, {"cluster-cidr", ""}};
     settings.pages.binary_version = "1.36.2";
     settings.pages.emulation_version = "1.36";

@@ -1,44 +1,21 @@
 // Tokens that rotate and plugins that are run (CFG-52).
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
-#include <fstream>
 
 #include "runtime/source/credentials.h"
+#include "tests/runtime/folder.h"
 
 namespace kproxy::source {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
+using tests::Folder;
 
 constexpr const char* kVersion = "client.authentication.k8s.io/v1";
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "kproxy-test-XXXXXX").string();
-    BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string at(const std::string& name) const { return path_ + "/" + name; }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(at(name)) << text;
-  }
-  std::string read(const std::string& name) const {
-    std::ifstream file(at(name));
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
- private:
-  std::string path_;
-};
 
 std::string print(const Result<std::optional<Identity>>& identity) {
   if (!identity) return "error: " + identity.error().message();
@@ -140,9 +117,50 @@ BOOST_AUTO_TEST_CASE(a_plugin_is_asked_once) {
   BOOST_TEST(plugin.ask(credentials, now) == "secret");
   BOOST_TEST(plugin.ask(credentials, now + 24h) == "secret");
   BOOST_TEST(plugin.runs() == 1u);
-  credentials.refused();
-  BOOST_TEST(plugin.ask(credentials, now) == "secret");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_refused_is_asked_for_again) {
+  Plugin plugin("echo \"{$(cat $(dirname $0)/answer)}\"");
+  const auto will_say = [&plugin](const std::string& token) {
+    plugin.folder.write("answer", R"("apiVersion":"client.authentication.k8s.io/v1",)"
+                                  R"("kind":"ExecCredential","status":{"token":")" +
+                                      token + R"("})");
+  };
+  Credentials credentials(plugin.access, plugin.poller);
+  const auto generation = [&credentials](Clock::time_point now) {
+    const auto identity = credentials.identity(now);
+    return identity && *identity ? (*identity)->generation : 0;
+  };
+  const auto now = Clock::now();
+  will_say("one");
+  BOOST_TEST(plugin.ask(credentials, now) == "one");
+  const auto one = generation(now);
+
+  will_say("two");
+  const auto later = now + 1h;
+  credentials.refused(one);
+  BOOST_TEST(plugin.ask(credentials, later) == "two");  // the last run is long ago
   BOOST_TEST(plugin.runs() == 2u);
+  const auto two = generation(later);
+
+  // Said of a request that had begun before: what took its place stays.
+  credentials.refused(one);
+  BOOST_TEST(plugin.ask(credentials, later) == "two");
+  BOOST_TEST(plugin.runs() == 2u);
+
+  // Refused as soon as it was there: those who wait are told when to ask.
+  will_say("three");
+  credentials.refused(two);
+  BOOST_TEST(!credentials.next().has_value());
+  BOOST_TEST(print(credentials.identity(later + 1s)) == "later");
+  BOOST_TEST(print(credentials.identity(later + 4s)) == "later");
+  BOOST_TEST(plugin.runs() == 2u);
+  BOOST_REQUIRE(credentials.next().has_value());
+  BOOST_TEST((*credentials.next() == later + 5s));
+  credentials.work(later + 5s);
+  BOOST_TEST(!credentials.next().has_value());
+  BOOST_TEST(plugin.ask(credentials, later + 5s) == "three");
+  BOOST_TEST(plugin.runs() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(a_credential_expires) {

@@ -1,7 +1,5 @@
 // A file is followed however it changes (CFG-51, BEYOND-17).
 #include <poll.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
@@ -9,39 +7,21 @@
 #include <functional>
 
 #include "runtime/source/file_watch.h"
+#include "tests/runtime/folder.h"
 
 namespace {
 
 using kproxy::source::FileWatch;
+using kproxy::tests::Folder;
 namespace fs = std::filesystem;
 using Change = FileWatch::Change;
 
-class Folder {
- public:
-  Folder() {
-    char name[] = "/tmp/kproxy-watch-XXXXXX";
-    BOOST_REQUIRE(mkdtemp(name) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
-
-void write(const fs::path& path, const std::string& text) {
-  std::ofstream(path) << text;
-}
-
 // As the kubelet does: file -> ..data/file, ..data -> a folder of that version.
 void publish(const Folder& folder, const std::string& version, const std::string& text) {
-  fs::create_directory(folder / version);
-  write(folder / version / "file", text);
-  fs::create_directory_symlink(version, folder / "..data_tmp");
-  fs::rename(folder / "..data_tmp", folder / "..data");
+  fs::create_directory(folder.at(version));
+  folder.write(version + "/file", text);
+  fs::create_directory_symlink(version, folder.at("..data_tmp"));
+  fs::rename(folder.at("..data_tmp"), folder.at("..data"));
 }
 
 // A change shows at once: inotify queues the event before the system call that makes it returns.
@@ -62,42 +42,42 @@ BOOST_AUTO_TEST_CASE(what_counts_as_a_change) {
   };
   const Case cases[] = {
       {"nothing", [](const Folder&) {}, Change::none},
-      {"written in place", [](const Folder& f) { write(f / "file", "longer"); }, Change::rewritten},
+      {"written in place", [](const Folder& f) { f.write("file", "longer"); }, Change::rewritten},
       {"replaced by rename",
        [](const Folder& f) {
-         write(f / "new", "x");
-         fs::rename(f / "new", f / "file");
+         f.write("new", "x");
+         fs::rename(f.at("new"), f.at("file"));
        },
        Change::rewritten},
-      {"removed", [](const Folder& f) { fs::remove(f / "file"); }, Change::none},
+      {"removed", [](const Folder& f) { fs::remove(f.at("file")); }, Change::none},
       {"removed and written anew",
        [](const Folder& f) {
-         fs::remove(f / "file");
-         write(f / "file", "longer");
+         fs::remove(f.at("file"));
+         f.write("file", "longer");
        },
        Change::rewritten},
       {"replaced by a link",
        [](const Folder& f) {
-         write(f / "other", "x");
-         fs::create_symlink("other", f / "link");
-         fs::rename(f / "link", f / "file");
+         f.write("other", "x");
+         fs::create_symlink("other", f.at("link"));
+         fs::rename(f.at("link"), f.at("file"));
        },
        Change::relinked},
-      {"another file beside it", [](const Folder& f) { write(f / "other", "x"); }, Change::none},
-      {"read", [](const Folder& f) { std::ifstream(f / "file").get(); }, Change::none},
+      {"another file beside it", [](const Folder& f) { f.write("other", "x"); }, Change::none},
+      {"read", [](const Folder& f) { std::ifstream(f.at("file")).get(); }, Change::none},
   };
   for (const Case& each : cases) {
     BOOST_TEST_CONTEXT(each.name) {
       const Folder folder;
-      write(folder / "file", "text");
-      FileWatch watch(folder / "file");
+      folder.write("file", "text");
+      FileWatch watch(folder.at("file"));
       BOOST_REQUIRE(watch.start().ok());
       watch.know_present();
       each.deed(folder);
       BOOST_TEST((seen(watch) == each.expected));
       watch.know_present();
       BOOST_TEST((seen(watch) == Change::none));
-      write(folder / "file", "much longer");  // it is still followed
+      folder.write("file", "much longer");  // it is still followed
       BOOST_TEST((seen(watch) == Change::rewritten));
     }
   }
@@ -106,8 +86,8 @@ BOOST_AUTO_TEST_CASE(what_counts_as_a_change) {
 BOOST_AUTO_TEST_CASE(a_config_map) {
   const Folder folder;
   publish(folder, "..1", "text");
-  fs::create_symlink("..data/file", folder / "file");
-  FileWatch watch(folder / "file");
+  fs::create_symlink("..data/file", folder.at("file"));
+  FileWatch watch(folder.at("file"));
   BOOST_REQUIRE(watch.start().ok());
   watch.know_present();
   for (const char* version : {"..2", "..3"}) {
@@ -115,7 +95,7 @@ BOOST_AUTO_TEST_CASE(a_config_map) {
     BOOST_TEST((seen(watch) == Change::relinked), version);
     watch.know_present();
   }
-  write(folder / "..3" / "file", "written in place, where it lies");
+  folder.write("..3/file", "written in place, where it lies");
   BOOST_TEST((seen(watch) == Change::rewritten));
 }
 

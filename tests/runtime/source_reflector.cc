@@ -15,9 +15,9 @@ using End = Reflector::End;
 
 // Services unless it is optional, which ServiceCIDRs are.
 Resource resource(bool optional) {
-  if (optional) return {"ServiceCIDR", "/apis/networking.k8s.io/v1/servicecidrs", "", "", true};
+  if (optional) return {"ServiceCIDR", "/apis/networking.k8s.io/v1/servicecidrs", "", "", true, false};
   return {"Service", "/api/v1/services", "!service.kubernetes.io/service-proxy-name",
-          "spec.clusterIP!=None", false};
+          "spec.clusterIP!=None", false, false};
 }
 
 // Plays the server's side of a case, and notes ours. Words of the server:
@@ -191,6 +191,8 @@ constexpr Case kCases[] = {
     {"406 . 406 .", "stream page 0.8 page"},
     {"415 . 200 list@7 200 +9 ! 410 .", "stream page listed watch@7 watch@7 page"},
     {"422 . 200 list@7>a 200 list@9 !", "stream page page>a listed watch@7 0.8 watch@7"},  // all pages are of the first one's version
+    // a list without a version cannot be watched from; it is not followed by itself at once
+    {"422 . 200 list@ 200 list@x 200 list@7 200", "stream page listed 0.8 page listed 1.6 page listed watch@7"},
     // pages that go wrong begin again; the token that a 410 offers is not used
     {"422 . 200 list@7>a 410 . 200 list@9", "stream page page>a page listed watch@9"},
     {"422 . 200 list@7>a ! 200 list@9", "stream page page>a 0.8 page listed watch@9"},
@@ -248,6 +250,25 @@ BOOST_AUTO_TEST_CASE(conversations_about_what_a_server_may_lack) {  // NODE-03
     BOOST_TEST(play(test.server, true) == test.ours, test.server
                                                          << "\n  " << play(test.server, true)
                                                          << "\n  " << test.ours << " is expected");
+}
+
+// Servers before 1.31 select Services by no field but name and namespace.
+BOOST_AUTO_TEST_CASE(a_field_that_the_server_does_not_know) {
+  Resource services = resource(false);
+  services.field_selector_saves = true;
+  Reflector reflector(services, [] { return 0; });
+  const auto asked = [&reflector](int code) {
+    const Reflector::Request request = reflector.begin(*reflector.next());
+    reflector.status(code, std::nullopt, {});
+    reflector.end(End::clean, {});
+    return (request.mode == Mode::stream ? "stream" : "page") +
+           std::string(request.target.find("fieldSelector=") == std::string::npos ? "" : ", field");
+  };
+  BOOST_TEST(asked(400) == "stream, field");
+  BOOST_TEST(asked(400) == "page, field");
+  BOOST_TEST(asked(400) == "stream");
+  BOOST_TEST(asked(400) == "page");
+  BOOST_TEST((*reflector.next() > Time{}));  // the field was not to blame
 }
 
 BOOST_AUTO_TEST_CASE(what_counts_as_listed) {  // OPS-05

@@ -2,7 +2,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include "runtime/source/item_splitter.h"
-#include "runtime/source/json_text.h"
 #include "runtime/source/line_splitter.h"
 
 namespace kproxy::source {
@@ -119,24 +118,6 @@ BOOST_AUTO_TEST_CASE(what_is_around_the_items_is_bounded) {
   BOOST_TEST(!splitter.push(much, on_item));
   for (int i = 0; i < 10; ++i) splitter.push(much, on_item);
   BOOST_TEST(splitter.rest().size() <= ItemSplitter::kLargestRest + 1);
-}
-
-BOOST_AUTO_TEST_CASE(text_as_json) {
-  // clang-format off
-  constexpr std::pair<const char*, const char*> kTexts[] = {
-      {"", R"("")"},
-      {"a/b", R"("a/b")"},
-      {"\"\\\n\x01\x7f", "\"\\\"\\\\\\u000a\\u0001\x7f\""},
-      {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80", "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\""},
-      {"\xc3", R"("\ufffd")"},
-      {"\x80z", R"("\ufffdz")"},
-      {"\xc0\xaf", R"("\ufffd\ufffd")"},             // longer than need be
-      {"\xed\xa0\x80", R"("\ufffd\ufffd\ufffd")"},   // half of a pair
-      {"\xf4\x90\x80\x80", R"("\ufffd\ufffd\ufffd\ufffd")"},
-      {"\xe2\x82", R"("\ufffd\ufffd")"},
-  };
-  // clang-format on
-  for (const auto& [text, json] : kTexts) BOOST_TEST(json_text(text) == json);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
