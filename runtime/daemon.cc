@@ -140,6 +140,7 @@ void Daemon::post_last_events() {
     if (left.count() <= 0 || poll(&event, 1, static_cast<int>(left.count())) <= 0) return;
     snapshot::Diagnostics ignored;
     cluster_->work(snapshot_, ignored);
+    observe();
   }
 }
 
@@ -314,6 +315,7 @@ void Daemon::follow_file() {
   }
   tell(diagnostics);
   if (settings_.golden.empty()) return proxier_.changed();
+  metrics_.queued();  // and stays so until it is found good
   Status same = proxier_.compile();
   if (same) same = proxier_.check_golden();
   proxier_.withhold(!same.ok());

@@ -71,8 +71,10 @@ Status Proxier::compile() {
   return compiled;
 }
 
-Status Proxier::check_golden() const {
+Status Proxier::check_golden() {
   if (settings_.golden.empty()) return ok_status();
+  // The reviewed ruleset knows nothing of chains that the last one needed.
+  tracker_.ruleset().collect();
   const Result<std::string> golden = config::read_text(settings_.golden);
   if (!golden) return golden.error();
   std::string text;
@@ -176,7 +178,9 @@ std::optional<Proxier::Clock::time_point> Proxier::next() const {
   if (withheld_) return next;
   std::optional<Clock::time_point> sync_at;
   if (changed_at_) sync_at = ended_at_ + settings_.min_sync_period;
-  for (const auto& timer : {sync_at, collect_at_, retry_at_, repair_at_, verify_at_})
+  // What nothing uses any more waits until a retry went well.
+  const auto collect_at = retry_at_ ? std::nullopt : collect_at_;
+  for (const auto& timer : {sync_at, collect_at, retry_at_, repair_at_, verify_at_})
     if (timer && (!next || *timer < *next)) next = timer;
   return next;
 }

@@ -52,7 +52,7 @@ class Proxier {
 
   // The steps that a start consists of. An Error: it is of no use to go on.
   Status compile();             // brings the ruleset up to date
-  Status check_golden() const;  // prints the difference from the golden ruleset to stdout, if any
+  Status check_golden();        // prints the difference from the golden ruleset to stdout, if any
   Status connect();             // to a kernel that can do what is needed
   Status reconcile(std::string_view message);  // the whole table, once
   bool sync_all(std::string_view message);     // the same, but tried again if it fails

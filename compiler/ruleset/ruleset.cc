@@ -56,6 +56,20 @@ Range without(const Range& a, const Range& b) {
   return result;
 }
 
+// Whether some member is in both; both sorted by <.
+bool intersect(const std::vector<Element>& a, const std::vector<Element>& b) {
+  auto one = a.begin(), other = b.begin();
+  while (one != a.end() && other != b.end()) {
+    if (*one < *other)
+      ++one;
+    else if (*other < *one)
+      ++other;
+    else
+      return true;
+  }
+  return false;
+}
+
 void add_affinity(const Ruleset::CompiledPort& port, Structure& structure) {
   if (port.affinity == nullptr) return;
   const auto& [sets, chains] = *port.affinity;
@@ -250,7 +264,7 @@ Change Ruleset::take_change() {
   // What came and went since the last call was no change; each element is in at most once net.
   std::sort(change.erase.begin(), change.erase.end());
   std::sort(change.insert.begin(), change.insert.end());
-  if (!change.erase.empty() && !change.insert.empty()) {
+  if (intersect(change.erase, change.insert)) {
     std::vector<Element> erase = without(change.erase, change.insert);
     change.insert = without(change.insert, change.erase);
     change.erase = std::move(erase);

@@ -157,6 +157,7 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
   Desired desired = wanted();
   sort_by_key(desired.elements);
   const PrefixSets prefix_sets = prefix_sets_of(desired);
+  bool contradicted = false;  // what was just read could not be changed
   for (; attempt <= kAttempts; ++attempt) {
     applied.attempts = attempt;
     if (!applied.troubles.empty()) std::this_thread::sleep_for(kBackoff * (1 << (attempt - 1)));
@@ -169,7 +170,7 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
     applied.differences += differences->count;
     applied.lines.insert(applied.lines.end(), differences->lines.begin(), differences->lines.end());
     // What is there cannot be changed into what is wanted, for whatever reason: all of it anew.
-    if (attempt == kAttempts && contradicted_ && !differences->no_table)
+    if (attempt == kAttempts && contradicted && !differences->no_table)
       *differences = Differences{.replace_table = true};
     Change change = std::move(differences->change);
     const bool all = differences->no_table || differences->replace_table;
@@ -201,6 +202,7 @@ Result<Applied> Engine::retry(const Wanted& wanted, const std::vector<TableName>
       forget([&] { return clients_of_nobody(desired); }, applied);
       return applied;
     }
+    contradicted = contradicted_;
     applied.troubles.push_back(last_error_);
   }
   return last_error_;
@@ -333,7 +335,7 @@ Engine::Entries Engine::clients_of_nobody(const Desired& desired) {
 
 // Deletes entries of clients maps until none is left to delete.
 void Engine::forget(const std::function<Entries()>& entries_to_forget, Applied& applied) {
-  Outcome outcome = Outcome::committed;
+  bool all = true;
   for (int round = 0; round < kForgetRounds; ++round) {
     const Entries entries = entries_to_forget();
     if (!entries) return applied.troubles.push_back(entries.error());
@@ -341,16 +343,19 @@ void Engine::forget(const std::function<Entries()>& entries_to_forget, Applied& 
     // Without "destroy" an entry that expires meanwhile gets the batch refused; another round then.
     const auto message = can_destroy() ? ElementMessage::destroy : ElementMessage::erase;
     std::span<const Element> left = *entries;
+    all = true;
     while (!left.empty()) {
       const auto piece = left.first(std::min(left.size(), kForgetAtOnce));
       left = left.subspan(piece.size());
       batch_.begin(conversation_.next_sequence());
       put_elements(batch_, message, piece, names_);
-      outcome = commit(applied);
-      if (outcome == Outcome::committed) applied.forgotten += piece.size();
+      if (commit(applied) == Outcome::committed)
+        applied.forgotten += piece.size();
+      else
+        all = false;
     }
   }
-  if (outcome != Outcome::committed) applied.troubles.push_back(last_error_);
+  if (!all) applied.troubles.push_back(last_error_);
 }
 
 // Whether the kernel has messages that delete what may not be there. Older ones refuse a batch with

@@ -5,7 +5,8 @@
 // grows with the change alone; nothing is read from the kernel. verify() and reconcile() read the
 // whole table back. Every transaction is applied whole or not at all; whatever goes wrong, packets
 // see the old rules or the new. If the kernel refuses a change, or its answer is lost, the engine
-// reads the table back, compares and tries again, three times in all.
+// reads the table back, compares and tries again, three times in all; a table that cannot become
+// what is wanted is replaced by the third.
 //
 // An element that the kernel refuses by itself is left out, reported (Applied::rejected) and not
 // missed by verify(); everything else is applied.

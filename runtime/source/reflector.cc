@@ -217,7 +217,7 @@ void Reflector::conclude(Time now) {
       streams_refused_ = true;
       return again(now);
     }
-    if (resource_.field_selector_saves && mode_ == Mode::page) {
+    if (resource_.field_selector_saves && mode_ == Mode::page && begins_list_) {
       resource_.field_selector_saves = streams_refused_ = false;
       resource_.field_selector.clear();
       return again(now);

@@ -258,7 +258,9 @@ Error ResourceWatch::trouble(const std::string& what, Time now) const {
                 std::chrono::duration<double>(*reflector_.next() - now).count());
   std::string hint(hint_for(code_));
   hint += hint.empty() ? "" : "; ";
-  return {where(), what.empty() ? "ends the watch at once" : what, hint + again};
+  const bool listed = request_.mode == Reflector::Mode::page;
+  const std::string early = listed ? "gives no version to watch from" : "ends the watch at once";
+  return {where(), what.empty() ? early : what, hint + again};
 }
 
 }  // namespace kproxy::source

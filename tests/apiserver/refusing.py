@@ -11,6 +11,7 @@ import time
 import certificates
 import netlink
 from daemon import SYNCED
+from process import cpu_seconds
 from server import PROXY
 from stage import NODE, OTHER_PORT, POD_PORT, own_node, service, to_other_port
 
@@ -222,12 +223,16 @@ async def owned_table(stage):
     stage.server.put(*with_health_port("before", 2))
     daemon = await stage.start()
     stage.check(await answer(2) == 200, "there is a health port")
+    stage.server.put(*service("another", 4, "a1,a2,a3").objects())  # what is unused now is to be collected in 5 s
+    await stage.check_settled("after a change")
     with netlink.owned_table(stage.namespace, "kproxy"):
         await daemon.line("Cannot sync")
-        before = await metric(failures), await metric(passes)
+        before, used = (await metric(failures), await metric(passes)), cpu_seconds(daemon.pid)
         stage.server.delete(*with_health_port("before", 2))
         stage.server.put(*with_health_port("meanwhile", 3))
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(6.0)
+        used = cpu_seconds(daemon.pid) - used
+        stage.check(used < 1.0, "meanwhile kproxy waits", f"{used} s of CPU")
         stage.check(await metric(failures) > before[0], "it is tried again, and fails", await metric(failures))
         stage.check(await answer(2) != 0, "the health port is still there")
         stage.check(await answer(3) == 0, "that of a new Service is not")

@@ -85,6 +85,8 @@ def main():
     chosen = [(subject.__name__, scenario) for subject in SUBJECTS for scenario in subject.SCENARIOS
               if not options.names or {subject.__name__, scenario.__name__} & set(options.names)]
     options.hurry = os.path.abspath(options.hurry)
+    if not os.path.isfile(options.hurry):
+        sys.exit(f"run.py: there is no {options.hurry}")
     if not chosen:
         sys.exit(f"run.py: there is no scenario {' '.join(options.names)}")
     sys.exit(0 if runner.run(run_all(chosen, options)) else 1)

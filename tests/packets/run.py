@@ -179,7 +179,8 @@ def arguments():
 
 def main():
     options = arguments()
-    runner.prepare(options, "kproxy", "kpcompile")
+    needed = {"kproxy" if options.via == "kproxy" else "kpcompile"} | ({"kpcompile"} if options.explain else set())
+    runner.prepare(options, *sorted(needed))
     try:
         paths = sorted((HERE / "scenarios").glob("*.txt"))
         names = [path.stem for path in paths]
