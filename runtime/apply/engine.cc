@@ -28,8 +28,6 @@ constexpr std::size_t kForgetAtOnce = 1000;  // so that what expires meanwhile s
 constexpr int kMaxReads = 4;                 // until two in a row agree
 constexpr std::uint16_t kDestroyTable = 26;  // NFT_MSG_DESTROYTABLE, Linux 6.3
 
-using Clock = std::chrono::steady_clock;
-
 bool same_endpoint(const Element& a, const Element& b) {
   return a.set == b.set && a.other == b.other && a.other_port == b.other_port;
 }
@@ -60,11 +58,10 @@ Engine::Engine(Transport& transport, ruleset::OwnerNames& owners)
 
 // Sends the batch. If its answer is missing it may have been applied or not: whoever wants to know
 // reads the table.
-Engine::Outcome Engine::commit(Applied& applied) {
+Engine::Outcome Engine::commit(Applied& applied, Clock::time_point begin) {
   batch_.finish();
   culprit_.reset();
   contradicted_ = false;
-  const auto begin = Clock::now();
   const Answer answer = conversation_.transact(batch_);
   applied.commit += Clock::now() - begin;
   applied.bytes += batch_.size();
@@ -95,8 +92,9 @@ Engine::Outcome Engine::send(const Transaction& transaction, Applied& applied) {
   auto begin = Clock::now();
   batch_.begin(conversation_.next_sequence());
   write(transaction, owners_, names_, split_bytes_, batch_, [&] {
-    applied.encode += Clock::now() - begin;
-    if (!batch_.empty()) outcome = commit(applied);
+    const auto encoded = Clock::now();
+    applied.encode += encoded - begin;
+    if (!batch_.empty()) outcome = commit(applied, encoded);
     begin = Clock::now();
     batch_.begin(conversation_.next_sequence());
     return outcome == Outcome::committed;

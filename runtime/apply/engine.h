@@ -83,10 +83,11 @@ class Engine {
 
  private:
   enum class Outcome : std::uint8_t { committed, failed };
+  using Clock = std::chrono::steady_clock;
   using PrefixSets = std::map<ruleset::SetRef, std::vector<ruleset::Element>>;
 
   Outcome send(const Transaction& transaction, Applied& applied);
-  Outcome commit(Applied& applied);
+  Outcome commit(Applied& applied, Clock::time_point begin = Clock::now());
   Result<Applied> retry(const Wanted& wanted, const std::vector<TableName>& other_tables,
                         Applied applied, int attempt);
   Result<Differences> compare(const Desired& desired);

@@ -45,6 +45,9 @@ int NetlinkSocket::reopen() {
       getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
     return errno;
   port_id_ = address.nl_pid;
+  // To the kernel: what another process sends to our address is then refused to it.
+  const sockaddr_nl kernel{.nl_family = AF_NETLINK, .nl_pad = 0, .nl_pid = 0, .nl_groups = 0};
+  if (connect(fd_, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) != 0) return errno;
 
   // Say in words what is wrong and where in the message; do not send the message back.
   set_option(fd_, SOL_NETLINK, NETLINK_EXT_ACK, 1);
@@ -64,29 +67,15 @@ int NetlinkSocket::send(std::span<const std::uint8_t> datagram) {
       set_option(fd_, SOL_SOCKET, SO_SNDBUF, value);
     send_limit_ = limit;
   }
-  sockaddr_nl kernel{};
-  kernel.nl_family = AF_NETLINK;
-  const ssize_t sent = sendto(fd_, datagram.data(), datagram.size(), 0,
-                              reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
+  const ssize_t sent = ::send(fd_, datagram.data(), datagram.size(), 0);
   if (sent < 0) return errno;
   return static_cast<std::size_t>(sent) == datagram.size() ? 0 : EMSGSIZE;
 }
 
 ssize_t NetlinkSocket::receive(std::span<std::uint8_t> buffer) {
-  sockaddr_nl sender{};
-  iovec part{buffer.data(), buffer.size()};
-  msghdr message{};
-  message.msg_name = &sender;
-  message.msg_namelen = sizeof sender;
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  for (;;) {
-    const ssize_t size = recvmsg(fd_, &message, 0);
-    if (size < 0) return -errno;
-    if (message.msg_flags & MSG_TRUNC) return -EMSGSIZE;
-    // Another process may write to our address; only the kernel is believed.
-    if (sender.nl_pid == 0) return size;
-  }
+  const ssize_t size = recv(fd_, buffer.data(), buffer.size(), MSG_TRUNC);  // tells the whole size
+  if (size < 0) return -errno;
+  return static_cast<std::size_t>(size) <= buffer.size() ? size : -EMSGSIZE;
 }
 
 int NetlinkSocket::join(unsigned group) {
