@@ -15,6 +15,7 @@
 #include "compiler/options/fields.h"
 #include "compiler/options/number.h"
 #include "compiler/options/settings.h"
+#include "compiler/types/utf8.h"
 
 namespace kproxy::options {
 namespace {
@@ -277,10 +278,27 @@ class Reader {
   Lines lines_;
 };
 
+// The number of the first line with a byte that is no UTF-8; 0 if there is none.
+std::size_t line_of_other_bytes(std::string_view text) {
+  std::size_t line = 1;
+  while (!text.empty()) {
+    const std::size_t size = utf8_size(text);
+    if (size == 0) return line;
+    line += text.front() == '\n';
+    text.remove_prefix(size);
+  }
+  return 0;
+}
+
 }  // namespace
 
 Configuration read_configuration(std::string_view input, const std::string& text) {
   Configuration result;
+  if (const std::size_t line = line_of_other_bytes(text); line != 0) {
+    result.errors.push_back(
+        {std::string(input) + ':' + std::to_string(line), "is not text in UTF-8", {}});
+    return result;
+  }
   try {
     if (const std::size_t documents = Documents().count(text); documents > 1)
       result.warnings.push_back({std::string(input),

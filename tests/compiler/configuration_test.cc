@@ -243,6 +243,8 @@ BOOST_AUTO_TEST_CASE(documents_that_are_none) {  // CFG-44
       {"a: 1\n---\n---\n", "apiVersion is missing"},
       {"{\"kind\": \"KubeProxyConfiguration\"", "neither YAML nor JSON"},
       {"a: *unknown", "neither YAML nor JSON"},
+      {"kind: KubeProxyConfiguration\nhostnameOverride: node\xad 1\n",
+       "config.yaml:2: is not text in UTF-8"},
   };
   for (const Case& each : cases) {
     BOOST_TEST_CONTEXT(each.text) {
