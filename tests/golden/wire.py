@@ -44,7 +44,9 @@ class Probe:
         kept = (seen.source, seen.source_port) == (self.client, self.port)
         if not kept and seen.source not in node_addresses:
             return (f"source changed to {seen.source}:{seen.source_port}",)
-        if seen.destination == flow.destination and seen.destination_port == flow.port:
+        # What is led to an endpoint that has the very address and port it was sent to looks untouched.
+        may_stay = any(endpoint[:2] == (flow.destination, flow.port) for endpoint in flow.expected.endpoints)
+        if (seen.destination, seen.destination_port) == (flow.destination, flow.port) and not may_stay:
             return ("untouched",) if kept else ("untouched but for its source",)
         return ("endpoint", seen.destination, seen.destination_port, not kept)
 
