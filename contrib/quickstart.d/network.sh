@@ -85,9 +85,11 @@ END
   done
 }
 
+# Fails if one is left, but only after all were tried.
 network_down() {
-  local namespace
+  local namespace status=0
   for namespace in "/run/netns/$NAMESPACES"*; do
-    [[ ! -e $namespace ]] || ip netns delete "${namespace##*/}" || true
+    if [[ -e $namespace ]] && ! ip netns delete "${namespace##*/}"; then status=1; fi
   done
+  return "$status"
 }
