@@ -176,6 +176,12 @@ class PortCompiler {
   std::vector<Element> elements_;
 };
 
+// Elements in canonical order are in order of their sets' kinds.
+struct KindLess {
+  bool operator()(const Element& a, SetKind b) const { return a.set.kind < b; }
+  bool operator()(SetKind a, const Element& b) const { return a < b.set.kind; }
+};
+
 }  // namespace
 
 std::vector<Element> node_elements(const service::NodeView& node) {
@@ -213,6 +219,45 @@ std::vector<Element> compile(const ServicePort& port, Owner owner, const service
     if (frontend.kind == FrontendKind::cluster_ip) compiler.add_cluster_ip_address(frontend);
   if (owns_any) compiler.add_common();
   return compiler.take();
+}
+
+bool same_but_for_endpoints(std::span<const Element> elements, const service::Eligible& endpoints) {
+  const auto endpoints_of = [&](Policy policy) -> const std::vector<service::Endpoint>& {
+    return policy == Policy::cluster ? endpoints.cluster : endpoints.local;
+  };
+  std::array<bool, kPolicies.size()> in_use{};
+  const auto same_verdict = [&](const Verdict& verdict) {
+    if (verdict.code == Verdict::Code::drop)  // some endpoint, but none here
+      return !endpoints.cluster.empty() && endpoints.local.empty();
+    if (verdict.chain.kind != ChainKind::random) return endpoints.cluster.empty();
+    const Policy policy = verdict.chain.policy;
+    in_use[static_cast<std::size_t>(policy)] = true;
+    return std::min(endpoints_of(policy).size(), kMaxEndpoints) == verdict.chain.count;
+  };
+  const auto [first, last] = std::equal_range(elements.begin(), elements.end(),
+                                              SetKind::endpoints, KindLess());
+  for (const Element& e : std::span(elements.begin(), first)) {
+    if (e.set.kind == SetKind::record) return false;  // there is session affinity
+    if ((e.set.kind == SetKind::frontends || e.set.kind == SetKind::local_policy) &&
+        !same_verdict(e.verdict()))
+      return false;
+  }
+  std::vector<Address> before, now;  // of this node's endpoints; the pairs are in order
+  for (const Element& e : std::span(last, elements.end()))
+    if (e.set.kind == SetKind::hairpin) before.push_back(e.address);
+  for (Policy policy : kPolicies)
+    if (in_use[static_cast<std::size_t>(policy)])
+      for (const service::Endpoint& endpoint : endpoints_of(policy))
+        if (endpoint.local) now.push_back(endpoint.address);
+  std::sort(now.begin(), now.end());
+  now.erase(std::unique(now.begin(), now.end()), now.end());
+  return now == before;
+}
+
+std::span<Element> endpoint_elements(std::span<Element> elements) {
+  const auto [first, last] = std::equal_range(elements.begin(), elements.end(),
+                                              SetKind::endpoints, KindLess());
+  return {first, last};
 }
 
 bool is_shared(SetKind kind) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "compiler/ruleset/element.h"
@@ -20,6 +21,20 @@ std::vector<Element> node_elements(const service::NodeView& node);
 std::vector<Element> compile(const service::ServicePort& port, Owner owner,
                              const service::NodeView& node,
                              const std::function<bool(const service::Frontend&)>& owns);
+
+// What slices alone can change of a Service port's elements, if all of its frontends are its own.
+//
+// Tells whether compile() would give the same elements with these endpoints but for where those of
+// kind `endpoints` lead, since the endpoints are as many and on this node have the same addresses;
+// never with session affinity. endpoint_of() is then where such an element leads.
+bool same_but_for_endpoints(std::span<const Element> elements, const service::Eligible& endpoints);
+inline const service::Endpoint& endpoint_of(const Element& element,
+                                            const service::Eligible& endpoints) {
+  const std::uint16_t slot = element.slot.value;
+  return slot < kLocalSlots ? endpoints.cluster[slot] : endpoints.local[slot - kLocalSlots];
+}
+// Those of kind `endpoints`, of elements in canonical order.
+std::span<Element> endpoint_elements(std::span<Element> elements);
 
 // Whether elements of this kind may stem from several Service ports at once.
 bool is_shared(SetKind kind);

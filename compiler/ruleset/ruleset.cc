@@ -141,6 +141,28 @@ void Ruleset::update(std::vector<ServiceState> services, const Resolve& resolve)
     compile_service(resolve(other), *services_.find(other));
 }
 
+bool Ruleset::update_endpoints(const snapshot::ObjectName& service,
+                               const std::vector<service::Eligible>& endpoints) {
+  const auto known = services_.find(service);
+  if (known == services_.end() || known->second.claims.lost > 0) return false;
+  std::vector<CompiledPort>& ports = known->second.ports;
+  if (!std::equal(ports.begin(), ports.end(), endpoints.begin(), endpoints.end(),
+                  [](const CompiledPort& port, const service::Eligible& eligible) {
+                    return same_but_for_endpoints(port.elements, eligible);
+                  }))
+    return false;
+  for (std::size_t i = 0; i < ports.size(); ++i)
+    for (Element& element : endpoint_elements(ports[i].elements)) {
+      const service::Endpoint& endpoint = endpoint_of(element, endpoints[i]);
+      if (element.other == endpoint.address && element.other_port == endpoint.port) continue;
+      remove(element);
+      element.other = endpoint.address;
+      element.other_port = endpoint.port;
+      add(element);
+    }
+  return true;
+}
+
 void Ruleset::compile_service(const ServiceState& service, Services::value_type& known) {
   const Claims& claims = known.second.claims;
   std::vector<CompiledPort>& ports = known.second.ports;

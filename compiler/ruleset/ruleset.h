@@ -59,6 +59,12 @@ class Ruleset {
   // frontend is won or lost by this: they are compiled again too.
   void update(std::vector<ServiceState> services, const Resolve& resolve);
 
+  // The endpoints of a Service became these, as resolve_endpoints() has them, and nothing else of it
+  // changed. False, and nothing is done, where more than what endpoints' elements lead to follows
+  // from that: update() it then.
+  bool update_endpoints(const snapshot::ObjectName& service,
+                        const std::vector<service::Eligible>& endpoints);
+
   // The node's view changed: the skeleton and the node's own elements become the new one's. All
   // Services must be given to update() afterwards, since what they mean may depend on it.
   void set_node(service::NodeView node);

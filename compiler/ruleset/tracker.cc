@@ -56,11 +56,17 @@ Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Chang
       if (states.size() == kPiece) update();
     }
   // Those that are gone are among the changes only.
-  changes.each_service(
-      [&](const snapshot::ObjectName& name, const snapshot::Snapshot::Entry* entry) {
-        if (!all || entry == nullptr) states.push_back(resolve_entry(name, entry));
-      });
-  update();
+  for (const snapshot::ObjectName& name : changes.gone)
+    states.push_back(resolve_entry(name, nullptr));
+  for (const auto& [service, extent] : changes.services) {
+    const auto& [name, entry] = *service;
+    if (all) break;
+    if (extent == snapshot::Snapshot::Extent::slices &&
+        ruleset_->update_endpoints(name, service::resolve_endpoints(entry, ruleset_->node())))
+      continue;
+    states.push_back(resolve_entry(name, &entry));
+  }
+  if (!states.empty()) update();
   return ok_status();
 }
 

@@ -10,9 +10,9 @@ namespace {
 using snapshot::EndpointSlice;
 using snapshot::Service;
 
-bool is_served(const Service& service) {
-  return !service.other_proxy && service.type != Service::Type::external_name &&
-         std::any_of(service.cluster_ips.begin(), service.cluster_ips.end(),
+bool is_served(const std::optional<Service>& service) {
+  return service && !service->other_proxy && service->type != Service::Type::external_name &&
+         std::any_of(service->cluster_ips.begin(), service->cluster_ips.end(),
                      [](const auto& address) { return address.has_value(); });
 }
 
@@ -21,6 +21,14 @@ bool has_external_local(const Service& service) {
   return service.type == Service::Type::load_balancer || service.type == Service::Type::node_port ||
          (service.type == Service::Type::cluster_ip &&
           (!service.external_ips.empty() || service.external_ips_unreadable));
+}
+
+// Calls for each port in each of the Service's families.
+template <typename Call>
+void each_port(const Service& service, Call call) {
+  for (const Service::PortSpec& port : service.ports)
+    for (Family family : kFamilies)
+      if (service.cluster_ips[index_of(family)]) call(port, family);
 }
 
 std::vector<Frontend> frontends(const Service& service, const Service::PortSpec& port,
@@ -55,21 +63,67 @@ std::optional<std::vector<Cidr>> source_ranges(const Service& service, Family fa
   return ranges;
 }
 
-std::vector<Candidate> candidates(const snapshot::Snapshot::Entry& entry,
-                                  const Service::PortSpec& port, Family family) {
-  std::vector<Candidate> result;
-  std::size_t size = 0;
-  for (const EndpointSlice* slice : entry.slices) size += slice->endpoints.size();
-  result.reserve(size);
-  for (const EndpointSlice* slice : entry.slices) {
-    if (slice->headless || slice->family != family) continue;
-    for (const EndpointSlice::PortSpec& slice_port : slice->ports) {
-      if (slice_port.name != port.name || slice_port.protocol != port.protocol) continue;
-      for (const snapshot::Endpoint& endpoint : slice->endpoints)
-        result.push_back({&endpoint, slice->hints_of(endpoint), slice_port.port});
+// The slices with endpoints of the Service's port, and which port of theirs that is.
+class SlicePorts {
+ public:
+  SlicePorts(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port, Family family)
+      : entry_(entry), port_(port), family_(family) {}
+
+  template <typename Call>
+  void each(Call call) const {
+    for (const EndpointSlice* slice : entry_.slices) {
+      if (slice->headless || slice->family != family_) continue;
+      for (const EndpointSlice::PortSpec& port : slice->ports)
+        if (port.name == port_.name && port.protocol == port_.protocol) call(*slice, port.port);
     }
   }
-  return result;
+  std::size_t endpoints() const {
+    std::size_t count = 0;
+    each([&](const EndpointSlice& slice, Port) { count += slice.endpoints.size(); });
+    return count;
+  }
+
+ private:
+  const snapshot::Snapshot::Entry& entry_;
+  const Service::PortSpec& port_;
+  const Family family_;
+};
+
+// All endpoints, where there is nothing to select, as most often: they are ready, in order, and
+// without hints.
+std::optional<std::vector<Endpoint>> all_endpoints(const SlicePorts& slices, std::size_t count,
+                                                   const NodeView& node) {
+  std::vector<Endpoint> all;
+  all.reserve(count);
+  bool plain = true;
+  slices.each([&](const EndpointSlice& slice, Port port) {
+    for (const snapshot::Endpoint& endpoint : slice.endpoints) {
+      plain = plain && endpoint.ready && endpoint.hints == 0 &&
+              (all.empty() || all.back().address < endpoint.address);
+      if (!plain) return;
+      Endpoint& last = all.emplace_back();  // field by field, since it is built in place then
+      last.address = endpoint.address;
+      last.port = port;
+      last.local = is_local(endpoint, node);
+    }
+  });
+  if (!plain) return std::nullopt;
+  return all;
+}
+
+Eligible eligible_endpoints(const SlicePorts& slices, const NodeView& node) {
+  const std::size_t count = slices.endpoints();
+  if (auto all = all_endpoints(slices, count, node)) {
+    std::vector<Endpoint> local = local_of(*all);
+    return {.cluster = std::move(*all), .local = std::move(local)};
+  }
+  std::vector<Candidate> candidates;
+  candidates.reserve(count);
+  slices.each([&](const EndpointSlice& slice, Port port) {
+    for (const snapshot::Endpoint& endpoint : slice.endpoints)
+      candidates.push_back({&endpoint, slice.hints_of(endpoint), port});
+  });
+  return select_endpoints(std::move(candidates), node);
 }
 
 }  // namespace
@@ -90,7 +144,7 @@ std::string_view to_string(FrontendKind kind) {
 
 std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const NodeView& node) {
   std::vector<ServicePort> result;
-  if (!entry.service || !is_served(*entry.service)) return result;
+  if (!is_served(entry.service)) return result;
   const Service& service = *entry.service;
 
   // An API server refuses a Service that gives one port and protocol twice; a file may not.
@@ -105,26 +159,34 @@ std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const N
     });
   };
   result.reserve(service.ports.size());
-  for (const Service::PortSpec& port : service.ports) {
-    for (Family family : kFamilies) {
-      if (!service.cluster_ips[index_of(family)]) continue;
-      ServicePort out;
-      out.port_name = port.name;
-      out.protocol = port.protocol;
-      out.port = port.port;
-      out.family = family;
-      out.frontends = frontends(service, port, family, node);
-      std::erase_if(out.frontends, [&](const Frontend& f) { return taken(out, f); });
-      out.internal_local = service.internal_local;
-      out.external_local = has_external_local(service);
-      out.affinity_seconds = service.affinity_seconds;
-      out.source_ranges = source_ranges(service, family);
-      Eligible eligible = select_endpoints(candidates(entry, port, family), node);
-      out.cluster = std::move(eligible.cluster);
-      out.local = std::move(eligible.local);
-      result.push_back(std::move(out));
-    }
-  }
+  each_port(service, [&](const Service::PortSpec& port, Family family) {
+    ServicePort out;
+    out.port_name = port.name;
+    out.protocol = port.protocol;
+    out.port = port.port;
+    out.family = family;
+    out.frontends = frontends(service, port, family, node);
+    std::erase_if(out.frontends, [&](const Frontend& f) { return taken(out, f); });
+    out.internal_local = service.internal_local;
+    out.external_local = has_external_local(service);
+    out.affinity_seconds = service.affinity_seconds;
+    out.source_ranges = source_ranges(service, family);
+    Eligible eligible = eligible_endpoints(SlicePorts(entry, port, family), node);
+    out.cluster = std::move(eligible.cluster);
+    out.local = std::move(eligible.local);
+    result.push_back(std::move(out));
+  });
+  return result;
+}
+
+std::vector<Eligible> resolve_endpoints(const snapshot::Snapshot::Entry& entry,
+                                        const NodeView& node) {
+  std::vector<Eligible> result;
+  if (!is_served(entry.service)) return result;
+  result.reserve(entry.service->ports.size());
+  each_port(*entry.service, [&](const Service::PortSpec& port, Family family) {
+    result.push_back(eligible_endpoints(SlicePorts(entry, port, family), node));
+  });
   return result;
 }
 

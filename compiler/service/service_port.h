@@ -34,6 +34,12 @@ struct Endpoint {
   auto operator<=>(const Endpoint&) const = default;
 };
 
+// Where new connections of a Service port may go; each list in order of address and port.
+struct Eligible {
+  std::vector<Endpoint> cluster;  // under policy Cluster
+  std::vector<Endpoint> local;    // under policy Local
+};
+
 // One port of one Service in one family.
 struct ServicePort {
   std::string port_name;  // may be empty
@@ -43,8 +49,7 @@ struct ServicePort {
   std::vector<Frontend> frontends;  // in order of kind and address, no frontend twice
   bool internal_local = false;      // ClusterIP traffic goes to local endpoints only
   bool external_local = false;      // external frontends keep the client's address
-  // Endpoints eligible under policy Cluster and under policy Local, in order of address and port.
-  std::vector<Endpoint> cluster;
+  std::vector<Endpoint> cluster;    // as in Eligible
   std::vector<Endpoint> local;
   std::optional<std::uint32_t> affinity_seconds;  // sessionAffinity: ClientIP
   // Who may use the load balancer's addresses; nothing: everybody. No range contains another.
@@ -60,6 +65,10 @@ struct ServicePort {
 // All Service ports of a Service, ordered by port and family; none for a Service that is not
 // served (headless, ExternalName, another proxy's, or without an object).
 std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const NodeView& node);
+
+// The endpoints alone, one for each of what resolve() gives: all that a change of slices can change.
+std::vector<Eligible> resolve_endpoints(const snapshot::Snapshot::Entry& entry,
+                                        const NodeView& node);
 
 // "ns/name/tcp/https", the name of a Service port in the names of chains and sets; the port's
 // number stands in for an empty port name.

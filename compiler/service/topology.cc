@@ -38,48 +38,58 @@ std::vector<Candidate> filter(const std::vector<Candidate>& candidates, Predicat
   return result;
 }
 
-// Hints count only where every ready endpoint has them and one of them is meant for us; otherwise
-// some endpoint would be nobody's, or we would have none.
-std::vector<Candidate> near(std::vector<Candidate> ready, const NodeView& node) {
+// Those that hints choose; none: hints choose nothing. They count only where every ready endpoint
+// has them and one of them is meant for us; otherwise some endpoint would be nobody's, or we would
+// have none.
+std::vector<Candidate> near(const std::vector<Candidate>& ready, const NodeView& node) {
   if (std::all_of(ready.begin(), ready.end(), has_node_hints)) {
     auto chosen = filter(ready, [&](const Candidate& c) { return hinted_for_node(c, node); });
     if (!chosen.empty()) return chosen;
   }
-  if (!node.zone.empty() && std::all_of(ready.begin(), ready.end(), has_zone_hints)) {
-    auto chosen = filter(ready, [&](const Candidate& c) { return hinted_for_zone(c, node); });
-    if (!chosen.empty()) return chosen;
-  }
-  return ready;
-}
-
-bool is_local(const Candidate& candidate, const NodeView& node) {
-  return !candidate.endpoint->node.empty() && candidate.endpoint->node == node.name;
+  if (!node.zone.empty() && std::all_of(ready.begin(), ready.end(), has_zone_hints))
+    return filter(ready, [&](const Candidate& c) { return hinted_for_zone(c, node); });
+  return {};
 }
 
 std::vector<Endpoint> endpoints(const std::vector<Candidate>& candidates, const NodeView& node) {
   std::vector<Endpoint> result;
   result.reserve(candidates.size());
   for (const Candidate& candidate : candidates)
-    result.push_back({candidate.endpoint->address, candidate.port, is_local(candidate, node)});
+    result.push_back({candidate.endpoint->address, candidate.port, is_local(*candidate.endpoint, node)});
   return result;
+}
+
+// By address and port.
+std::strong_ordering order_of_places(const Candidate& a, const Candidate& b) {
+  const auto addresses = a.endpoint->address <=> b.endpoint->address;
+  return addresses != 0 ? addresses : a.port <=> b.port;
+}
+
+void sort_by_place(std::vector<Candidate>& candidates) {
+  // Most often they are in order.
+  const auto not_before = [](const auto& a, const auto& b) { return order_of_places(a, b) >= 0; };
+  if (std::adjacent_find(candidates.begin(), candidates.end(), not_before) == candidates.end())
+    return;
+  std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+    const auto places = order_of_places(a, b);
+    return places != 0 ? places < 0 : a.endpoint->terminating < b.endpoint->terminating;
+  });
+  const auto same_place = [](const auto& a, const auto& b) { return order_of_places(a, b) == 0; };
+  candidates.erase(std::unique(candidates.begin(), candidates.end(), same_place),
+                   candidates.end());
 }
 
 }  // namespace
 
-Eligible select_endpoints(std::vector<Candidate> candidates, const NodeView& node) {
-  const auto place = [](const Candidate& c) { return std::pair(c.endpoint->address, c.port); };
-  const auto before = [&](const Candidate& a, const Candidate& b) {
-    if (place(a) != place(b)) return place(a) < place(b);
-    return a.endpoint->terminating < b.endpoint->terminating;
-  };
-  // Most often they are in order already, and all are ready: nothing is copied then.
-  if (!std::is_sorted(candidates.begin(), candidates.end(), before))
-    std::stable_sort(candidates.begin(), candidates.end(), before);
-  candidates.erase(std::unique(candidates.begin(), candidates.end(),
-                               [&](const auto& a, const auto& b) { return place(a) == place(b); }),
-                   candidates.end());
+std::vector<Endpoint> local_of(const std::vector<Endpoint>& endpoints) {
+  std::vector<Endpoint> result;
+  std::copy_if(endpoints.begin(), endpoints.end(), std::back_inserter(result),
+               [](const Endpoint& endpoint) { return endpoint.local; });
+  return result;
+}
 
-  const auto here = [&](const Candidate& c) { return is_local(c, node); };
+Eligible select_endpoints(std::vector<Candidate> candidates, const NodeView& node) {
+  sort_by_place(candidates);
   std::vector<Candidate> ready, leaving;
   if (std::all_of(candidates.begin(), candidates.end(),
                   [](const auto& c) { return is_ready(*c.endpoint); })) {
@@ -88,13 +98,12 @@ Eligible select_endpoints(std::vector<Candidate> candidates, const NodeView& nod
     ready = filter(candidates, [](const auto& c) { return is_ready(*c.endpoint); });
     leaving = filter(candidates, [](const auto& c) { return is_serving_terminating(*c.endpoint); });
   }
-  auto local = filter(ready, here);
-  if (local.empty()) local = filter(leaving, here);
-
   Eligible eligible;
-  eligible.cluster =
-      endpoints(ready.empty() ? std::move(leaving) : near(std::move(ready), node), node);
-  eligible.local = endpoints(local, node);
+  eligible.cluster = endpoints(ready.empty() ? leaving : ready, node);
+  eligible.local = local_of(eligible.cluster);
+  if (eligible.local.empty() && !ready.empty()) eligible.local = local_of(endpoints(leaving, node));
+  if (const auto chosen = near(ready, node); !chosen.empty())
+    eligible.cluster = endpoints(chosen, node);
   return eligible;
 }
 

@@ -79,7 +79,13 @@ struct Endpoint {
   bool serving = true;
   bool terminating = false;
 
-  bool operator==(const Endpoint& other) const;
+  bool operator==(const Endpoint& other) const {
+    // Names come from a pool: the same one most often stands at the same place.
+    const bool same_node =
+        (node.data() == other.node.data() && node.size() == other.node.size()) || node == other.node;
+    return address == other.address && same_node && hints == other.hints && ready == other.ready &&
+           serving == other.serving && terminating == other.terminating;
+  }
 };
 
 struct EndpointSlice {

@@ -54,7 +54,7 @@ void Snapshot::put_service(Service service) {
   Entry& entry = at.second;
   entry.listed = service_lists_;
   if (entry.service == service) return;
-  mark(at);
+  mark(at, Extent::service);
   entry.service = std::move(service);
 }
 
@@ -64,7 +64,7 @@ void Snapshot::put_slice(EndpointSlice slice) {
     if (known->slice.service == slice.service) {
       known->listed = slice_lists_;
       if (known->slice == slice) return;
-      mark(*known->service);
+      mark(*known->service, Extent::slices);
       replace_fields(known->slice, std::move(slice));
       return;
     }
@@ -72,7 +72,7 @@ void Snapshot::put_slice(EndpointSlice slice) {
   }
   if (slice.service.empty()) return;
   auto& service = *services_.try_emplace({slice.name.ns, slice.service}).first;
-  mark(service);
+  mark(service, Extent::slices);
   const Held& held = *slices_.insert({std::move(slice), &service, slice_lists_}).first;
   auto& slices = service.second.slices;
   slices.insert(std::lower_bound(slices.begin(), slices.end(), &held.slice, name_less),
@@ -94,26 +94,29 @@ void Snapshot::erase(std::string_view kind, const ObjectName& name) {
 }
 
 void Snapshot::erase_service(Services::value_type& service) {
-  mark(service);
   service.second.service.reset();
+  mark(service, Extent::service);
   drop_if_empty(service);
 }
 
 void Snapshot::erase_slice(Slices::iterator held) {
   Services::value_type& service = *held->service;
-  mark(service);
+  mark(service, Extent::slices);
   std::erase(service.second.slices, &held->slice);
   slices_.erase(held);
   drop_if_empty(service);
 }
 
-void Snapshot::mark(Services::value_type& service) {
-  if (!std::exchange(service.second.changed, true)) changes_.services.push_back(&service);
+void Snapshot::mark(Services::value_type& service, Extent extent) {
+  Extent& changed = service.second.changed;
+  if (!service.second.service) extent = Extent::service;
+  if (changed == Extent::nothing) changes_.services.push_back({&service, extent});
+  changed = std::max(changed, extent);
 }
 
 void Snapshot::drop_if_empty(Services::value_type& service) {
   if (service.second.service || !service.second.slices.empty()) return;
-  std::erase(changes_.services, &service);
+  std::erase_if(changes_.services, [&](const auto& change) { return change.service == &service; });
   changes_.gone.push_back(service.first);
   services_.erase(service.first);
 }
@@ -162,7 +165,8 @@ Changes Snapshot::take_changes() {
   std::sort(gone.begin(), gone.end());
   gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
   std::erase_if(gone, [this](const ObjectName& name) { return services_.contains(name); });
-  for (const Services::value_type* service : changes.services) service->second.changed = false;
+  for (auto& [service, extent] : changes.services)
+    extent = std::exchange(service->second.changed, Extent::nothing);
   return changes;
 }
 

@@ -20,11 +20,14 @@ namespace kproxy::snapshot {
 
 class Snapshot {
  public:
+  // What changed of a Service. Of one that there was and is, slices alone may have.
+  enum class Extent : std::uint8_t { nothing, slices, service };
+
   // Everything known about the Service of one name: it may have slices before it exists.
   struct Entry {
     std::optional<Service> service;
     std::vector<const EndpointSlice*> slices;  // in order of their names
-    mutable bool changed = false;              // since the last take_changes()
+    mutable Extent changed = Extent::nothing;  // since the last take_changes()
     std::uint32_t listed = 0;                  // the Service, by which list
   };
   // In no order: whoever prints them sorts.
@@ -32,9 +35,12 @@ class Snapshot {
 
   // What changed since the last take_changes().
   struct Changes {
-    // Services that were added or changed, or their slices; each once, in no order. Valid until the
-    // snapshot changes again.
-    std::vector<const Services::value_type*> services;
+    // A Service that was added or changed, or its slices. Valid until the snapshot changes again.
+    struct OfService {
+      const Services::value_type* service;
+      Extent extent;
+    };
+    std::vector<OfService> services;  // each once, in no order
     std::vector<ObjectName> gone;  // of which neither the Service nor a slice is known any more
     bool nodes = false;            // some Node
     bool service_cidrs = false;    // some ServiceCIDR
@@ -44,7 +50,7 @@ class Snapshot {
     template <typename Call>
     void each_service(Call call) const {
       for (const ObjectName& name : gone) call(name, static_cast<const Entry*>(nullptr));
-      for (const Services::value_type* service : services) call(service->first, &service->second);
+      for (const OfService& change : services) call(change.service->first, &change.service->second);
     }
   };
 
@@ -100,14 +106,14 @@ class Snapshot {
   void put_slice(EndpointSlice slice);
   void erase_service(Services::value_type& service);
   void erase_slice(Slices::iterator held);
-  void mark(Services::value_type& service);
+  void mark(Services::value_type& service, Extent extent);
   void drop_if_empty(Services::value_type& service);
 
   Services services_;
   Slices slices_;
   std::map<std::string, Node> nodes_;
   std::map<std::string, ServiceCidr> service_cidrs_;
-  Changes changes_;  // a Service of the first list has its mark set
+  Changes changes_;  // how much of a Service changed is noted with the Service
   // How many lists of the kind have begun; an object bears the number of the last that named it.
   std::uint32_t service_lists_ = 0, slice_lists_ = 0;
   std::set<std::string> listed_nodes_, listed_service_cidrs_;  // likewise, of the few

@@ -9,6 +9,7 @@
 #include <bit>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <span>
@@ -64,16 +65,19 @@ class Address {
   std::string to_string() const;  // canonical (RFC 5952)
   void append_to(std::string& text) const;  // the same, without a string in between
   // In order of the bytes. As two words, since addresses are compared more often than all else.
-  bool operator==(const Address& other) const { return words() == other.words(); }
+  bool operator==(const Address& other) const {
+    return word(0) == other.word(0) && word(1) == other.word(1);
+  }
   std::strong_ordering operator<=>(const Address& other) const {
-    const auto mine = words(), theirs = other.words();
-    if (mine[0] != theirs[0]) return in_order(mine[0]) <=> in_order(theirs[0]);
-    return in_order(mine[1]) <=> in_order(theirs[1]);
+    const std::size_t i = word(0) != other.word(0) ? 0 : 1;
+    return in_order(word(i)) <=> in_order(other.word(i));
   }
 
  private:
-  std::array<std::uint64_t, 2> words() const {
-    return std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);
+  std::uint64_t word(std::size_t i) const {
+    std::uint64_t word;
+    std::memcpy(&word, bytes_.data() + i * sizeof word, sizeof word);
+    return word;
   }
   static std::uint64_t in_order(std::uint64_t word) {
     return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;

@@ -242,18 +242,22 @@ template <typename There, typename Back>
 void measure_changes(const std::string& name, Proxy& proxy, std::uint32_t services, int count,
                      std::size_t elements, There there, Back back) {
   std::vector<Span> spans;
+  std::vector<double> commits;  // of which the kernel has, in wall time
   for (int i = 0; i < count; ++i) {
     const auto service = static_cast<std::uint32_t>(std::uint64_t(i) * 7919 % services);
     snapshot::Object object = there(service);
     const Stopwatch watch;
     const apply::Applied applied = proxy.change(std::move(object));
     spans.push_back(watch.read());
+    commits.push_back(std::chrono::duration<double, std::milli>(applied.commit).count());
     expect(applied.transactions == 1 && applied.inserted + applied.erased == elements,
            name + ": " + std::to_string(applied.inserted + applied.erased) + " elements sent in " +
                std::to_string(applied.transactions) + " transactions");
     proxy.change(back(service));
   }
   report(name, spans);
+  std::sort(commits.begin(), commits.end());
+  report(name + ".commit_ms", commits[commits.size() / 2]);
 }
 
 void run(const Flags& flags, const options::Options& options, apply::Transport& transport) {

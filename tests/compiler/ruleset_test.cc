@@ -61,6 +61,37 @@ Counts counts_with(unsigned services) {
   return counts;
 }
 
+// Changes one endpoint of a slice, or how many there are.
+void alter(snapshot::EndpointSlice& slice, std::mt19937& random) {
+  auto& endpoints = slice.endpoints;
+  if (endpoints.empty()) return;
+  auto& endpoint = endpoints[random() % endpoints.size()];
+  auto bytes = endpoint.address.bytes();
+  switch (random() % 6) {
+    case 0:
+      bytes.back() = static_cast<std::uint8_t>(random() % 60);
+      endpoint.address = Address(bytes);
+      break;
+    case 1:
+      endpoint.ready = !endpoint.ready;
+      break;
+    case 2:
+      endpoint.node = endpoint.node == "node-a" ? "node-b" : "node-a";
+      break;
+    case 3:
+      endpoints.pop_back();
+      break;
+    case 4:
+      endpoints.push_back(endpoint);
+      endpoints.back().address = *Address::parse(
+          slice.family == Family::ipv4 ? "10.244.9.9" : "fd00:10:244::9:9");
+      break;
+    case 5:
+      slice.ports.front().port.value ^= 1;
+      break;
+  }
+}
+
 // The change, applied to a set of elements as the kernel would: what goes must be there, what comes
 // must not.
 void apply_to_kernel(const Change& change, std::map<Element, int>& kernel) {
@@ -137,7 +168,16 @@ BOOST_AUTO_TEST_CASE(incremental_equals_full) {
     std::map<Element, int> kernel;
     std::map<snapshot::ObjectName, std::vector<snapshot::ObjectName>> slices;
     for (unsigned step = 0; step < 60; ++step) {
-      for (unsigned n = 1 + static_cast<unsigned>(random() % 3); n > 0; --n) {
+      for (unsigned n = static_cast<unsigned>(random() % 4); n > 0; --n) {
+        const auto known = std::find_if(slices.begin(), slices.end(), [&](const auto& of_service) {
+          return !of_service.second.empty() && random() % 4 == 0;
+        });
+        if (known == slices.end()) continue;
+        snapshot::EndpointSlice slice = *snapshot.find_slice(known->second.front());
+        alter(slice, random);
+        snapshot.put(slice);
+      }
+      for (unsigned n = static_cast<unsigned>(random() % 4); n > 0; --n) {
         const auto objects = tests::random_service(random, static_cast<unsigned>(random() % 10));
         const snapshot::ObjectName name = snapshot::name_of(objects.back());
         for (const auto& slice : slices[name]) snapshot.erase("EndpointSlice", slice);

@@ -43,7 +43,7 @@ ServiceCidr service_cidr(const std::string& name, const std::string& cidr) {
   return object;
 }
 
-// "shop/a shop/b nodes cidrs": what changed since it was last asked.
+// "shop/a shop/b/slices nodes cidrs": what changed since it was last asked.
 std::string changes(Snapshot& snapshot) {
   const Changes changes = snapshot.take_changes();
   std::string text;
@@ -53,7 +53,11 @@ std::string changes(Snapshot& snapshot) {
     BOOST_TEST(services.insert(name).second);
     BOOST_TEST(entry == snapshot.find(name));
   });
-  for (const ObjectName& name : services) add(name.to_string());
+  std::set<ObjectName> of_slices;
+  for (const auto& [service, extent] : changes.services)
+    if (extent == Snapshot::Extent::slices) of_slices.insert(service->first);
+  for (const ObjectName& name : services)
+    add(name.to_string() + (of_slices.contains(name) ? "/slices" : ""));
   if (changes.nodes) add("nodes");
   if (changes.service_cidrs) add("cidrs");
   BOOST_TEST(changes.empty() == text.empty());
@@ -99,14 +103,15 @@ BOOST_AUTO_TEST_CASE(services_and_slices) {
       {"the Service changes", [](auto& s) { s.put(service("a", "10.96.0.2")); }, "a(a-1)",
        "shop/a"},
       {"an endpoint changes", [](auto& s) { s.put(slice("a-1", "a", "10.0.0.2")); }, "a(a-1)",
-       "shop/a"},
-      {"EP-04: another slice", [](auto& s) { s.put(slice("a-2", "a")); }, "a(a-1 a-2)", "shop/a"},
+       "shop/a/slices"},
+      {"EP-04: another slice", [](auto& s) { s.put(slice("a-2", "a")); }, "a(a-1 a-2)",
+       "shop/a/slices"},
       {"a slice of no Service", [](auto& s) { s.put(slice("x", "")); }, "a(a-1 a-2)", ""},
       {"another Service", [](auto& s) { s.put(service("b")); }, "a(a-1 a-2) b()", "shop/b"},
       {"a slice moves", [](auto& s) { s.put(slice("a-1", "b")); }, "a(a-2) b(a-1)",
-       "shop/a shop/b"},
+       "shop/a/slices shop/b/slices"},
       {"and moves on to one that is unknown", [](auto& s) { s.put(slice("a-1", "c")); },
-       "a(a-2) b() c?(a-1)", "shop/b shop/c"},
+       "a(a-2) b() c?(a-1)", "shop/b/slices shop/c"},
       {"and loses its label", [](auto& s) { s.put(slice("a-1", "")); }, "a(a-2) b()", "shop/c"},
       {"and again", [](auto& s) { s.put(slice("a-1", "")); }, "a(a-2) b()", ""},
       {"EP-15, SVC-21: a Service goes, its slice stays",
@@ -124,7 +129,7 @@ BOOST_AUTO_TEST_CASE(services_and_slices) {
        [](auto& s) {
          s.erase("EndpointSlice", {"shop", "a-2"});
        },
-       "a() b()", "shop/a"},
+       "a() b()", "shop/a/slices"},
       {"what is not there goes",
        [](auto& s) {
          s.erase("EndpointSlice", {"shop", "a-2"});
@@ -136,6 +141,27 @@ BOOST_AUTO_TEST_CASE(services_and_slices) {
        [](auto& s) {
          s.put(service("a", "10.96.0.3"));
          s.put(slice("a-3", "a"));
+       },
+       "a(a-3) b()", "shop/a"},
+      {"in either order",
+       [](auto& s) {
+         s.put(slice("a-3", "a", "10.0.0.3"));
+         s.put(service("a", "10.96.0.4"));
+       },
+       "a(a-3) b()", "shop/a"},
+      {"a Service goes, and only its slice comes back",
+       [](auto& s) {
+         s.erase("EndpointSlice", {"shop", "a-3"});
+         s.erase("Service", {"shop", "a"});
+         s.put(slice("a-3", "a", "10.0.0.3"));
+       },
+       "a?(a-3) b()", "shop/a"},
+      {"a Service goes and comes back",
+       [](auto& s) {
+         s.put(service("a", "10.96.0.4"));
+         s.erase("Service", {"shop", "a"});
+         s.put(service("a", "10.96.0.4"));
+         s.put(slice("a-3", "a", "10.0.0.4"));
        },
        "a(a-3) b()", "shop/a"},
       {"all go",
@@ -197,12 +223,12 @@ BOOST_AUTO_TEST_CASE(replacing_reports_the_difference) {
                     slice("c-1", "c"), node("n"), service_cidr("k", "10.96.0.0/16")});
   snapshot.replace({service("a"), slice("a-1", "a"), service("b"), slice("b-1", "b", "10.0.0.9"),
                     node("n"), service_cidr("k", "10.97.0.0/16")});
-  BOOST_TEST(changes(snapshot) == "shop/b shop/c cidrs");
+  BOOST_TEST(changes(snapshot) == "shop/b/slices shop/c cidrs");
   // An object given twice: the last counts. On its way there it touched Services.
   snapshot.replace({service("a", "10.96.0.9"), service("a"), slice("a-1", "b"), slice("a-1", "a"),
                     service("b"), slice("b-1", "b", "10.0.0.9"), node("n"),
                     service_cidr("k", "10.97.0.0/16")});
-  BOOST_TEST(changes(snapshot) == "shop/a shop/b");
+  BOOST_TEST(changes(snapshot) == "shop/a shop/b/slices");
   BOOST_TEST(contents(snapshot) == "a(a-1) b(b-1)");
   BOOST_TEST((snapshot.find({"shop", "a"})->service == service("a")));
   snapshot.replace({});
