@@ -4,7 +4,8 @@
 # To build the programs and their tests.
 BUILD_PACKAGES=(
   cmake ninja-build g++ pkgconf
-  libnftnl-dev libnftables-dev  # netlink, nftables
+  libnftnl-dev libnftables-dev             # nftables over netlink
+  libmnl-dev                               # libnftnl-dev needs it and does not ask for it
   rapidjson-dev libyaml-cpp-dev            # snapshots, configuration
   libcurl4-openssl-dev                     # the API server
   libcli11-dev                             # command lines
