@@ -64,14 +64,14 @@ Packet after_dnat(Packet packet, const ruleset::Element& endpoint, bool marked) 
 
 const ruleset::Ruleset::Listed* hit(const Walk& walk, SetKind kind) {
   const auto found = std::find_if(walk.hits.begin(), walk.hits.end(), [&](const auto* listed) {
-    return listed->element->set.kind == kind;
+    return listed->element.set.kind == kind;
   });
   return found == walk.hits.end() ? nullptr : *found;
 }
 
 bool goes_to(const ruleset::Ruleset::Listed* listed, ChainKind kind) {
   if (listed == nullptr) return false;
-  const Verdict verdict = listed->element->verdict();
+  const Verdict verdict = listed->element.verdict();
   return verdict.chain.kind == kind &&
          (verdict.code == Verdict::Code::jump || verdict.code == Verdict::Code::goto_);
 }
@@ -92,11 +92,11 @@ std::string contract_rule(const Walk& walk, const service::NodeView& node, Famil
   const auto* decided = local != nullptr ? local : frontend;
   if (goes_to(decided, ChainKind::reject)) return "PKT-07";
   if (external == nullptr) {  // a ClusterIP
-    const bool drops = decided->element->verdict().code == Verdict::Code::drop;
+    const bool drops = decided->element.verdict().code == Verdict::Code::drop;
     if (drops) return "PKT-03";
     if (node.masquerade_all) return "PKT-10";
     if (no_detector) return "PKT-08";
-    return decided->element->verdict().chain.policy == ruleset::Policy::local ? "PKT-02" : "PKT-01";
+    return decided->element.verdict().chain.policy == ruleset::Policy::local ? "PKT-02" : "PKT-01";
   }
   if (!goes_to(external, ChainKind::external_local)) return "PKT-04";
   // Whether this node has endpoints under policy Local shows in its elements.
@@ -107,9 +107,9 @@ std::string contract_rule(const Walk& walk, const service::NodeView& node, Famil
 
 // PKT-05 or PKT-06 for those who are not from outside: is there an endpoint under policy Local?
 std::string short_circuit_rule(const Rules& rules, const Walk& walk) {
-  const ruleset::Element& frontend = *hit(walk, SetKind::external)->element;
+  const ruleset::Element& frontend = hit(walk, SetKind::external)->element;
   for (const auto& listed : rules.ruleset().listing()) {
-    const ruleset::Element& e = *listed.element;
+    const ruleset::Element& e = listed.element;
     if (e.set.kind == SetKind::local_policy && e.set.scope == frontend.set.scope &&
         e.set.family == frontend.set.family && e.address == frontend.address &&
         e.protocol == frontend.protocol && e.port == frontend.port)
@@ -150,7 +150,7 @@ std::string service_port_name(const Walk& walk) {
     std::string name = listed->service->to_string();
     if (listed->port != nullptr && !listed->port->port_name.empty())
       name += ":" + listed->port->port_name;
-    if (listed->element->set.kind != SetKind::cluster_ips) return name;
+    if (listed->element.set.kind != SetKind::cluster_ips) return name;
   }
   return "";
 }

@@ -96,7 +96,7 @@ class Walker {
       if (const auto* map = std::get_if<VerdictMap>(&statement)) {
         if (!look_up(map->map, map->key)) return Next::next_rule;
         tell();
-        return run_verdict(found_->element->verdict());
+        return run_verdict(found_->element.verdict());
       }
       if (const auto* dnat = std::get_if<Dnat>(&statement)) return run_dnat(*dnat);
       if (!std::visit(*this, statement)) return Next::next_rule;
@@ -137,7 +137,7 @@ class Walker {
     for (std::uint32_t i = 0; i < dnat.key.slots; ++i) {
       const Slot slot{static_cast<std::uint16_t>(dnat.key.first_slot + i)};
       const auto* found = rules_.find(dnat.map, dnat.key, packet_, slot);
-      if (found != nullptr) walk_.endpoints.push_back(found->element);
+      if (found != nullptr) walk_.endpoints.push_back(&found->element);
     }
     if (walk_.endpoints.empty()) return Next::next_rule;
     tell(std::to_string(walk_.endpoints.size()) + " endpoints, each as likely");
@@ -155,7 +155,7 @@ class Walker {
   void tell(const std::string& remark = "") {
     std::string step = chain_name_ + ": " + to_text(*rule_, owners());
     if (found_ != nullptr) {
-      step += "\n    finds " + to_text(*found_->element, owners());
+      step += "\n    finds " + to_text(found_->element, owners());
       if (found_->service != nullptr) {
         step += "  (" + found_->service->to_string();
         if (found_->port != nullptr && !found_->port->port_name.empty())
@@ -234,7 +234,7 @@ Rules::Rules(const Ruleset& ruleset) : ruleset_(ruleset), structure_(ruleset.str
   for (const Chain& chain : structure_.chains) chains_[chain.ref] = &chain;
   elements_ = ruleset.listing();
   std::sort(elements_.begin(), elements_.end(),
-            [](const auto& a, const auto& b) { return key_less(*a.element, *b.element); });
+            [](const auto& a, const auto& b) { return key_less(a.element, b.element); });
 }
 
 const Chain* Rules::chain(const ChainRef& ref) const {
@@ -246,14 +246,14 @@ const Ruleset::Listed* Rules::find(const SetRef& set, const Key& key, const Pack
                                    Slot slot) const {
   const Element wanted = probe(set, key, packet, slot);
   const auto same_set = [](const Ruleset::Listed& listed, const SetRef& ref) {
-    return listed.element->set < ref;
+    return listed.element.set < ref;
   };
   auto found = elements_.end();
   if (is_prefix_set(set.kind) || set.kind == SetKind::source_ranges) {
     // Prefixes: few, and one of them must contain the address.
     found = std::lower_bound(elements_.begin(), elements_.end(), set, same_set);
-    for (; found != elements_.end() && found->element->set == set; ++found) {
-      const Element& e = *found->element;
+    for (; found != elements_.end() && found->element.set == set; ++found) {
+      const Element& e = found->element;
       if (is_prefix_set(set.kind)) {
         if (Cidr(e.address, e.prefix).contains(wanted.address)) return &*found;
       } else if (e.address == wanted.address && e.protocol == wanted.protocol &&
@@ -265,8 +265,8 @@ const Ruleset::Listed* Rules::find(const SetRef& set, const Key& key, const Pack
   }
   found = std::lower_bound(
       elements_.begin(), elements_.end(), wanted,
-      [](const Ruleset::Listed& listed, const Element& e) { return key_less(*listed.element, e); });
-  if (found == elements_.end() || !same_key(*found->element, wanted)) return nullptr;
+      [](const Ruleset::Listed& listed, const Element& e) { return key_less(listed.element, e); });
+  if (found == elements_.end() || !same_key(found->element, wanted)) return nullptr;
   return &*found;
 }
 

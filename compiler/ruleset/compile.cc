@@ -15,12 +15,8 @@ using service::ServicePort;
 class PortCompiler {
  public:
   PortCompiler(const ServicePort& port, Owner owner, const service::NodeView& node)
-      : port_(port),
-        owner_(owner),
-        node_(node),
-        cluster_count_(std::min(port.cluster.size(), kMaxEndpoints)),
-        local_count_(std::min(port.local.size(), kMaxEndpoints)) {
-    elements_.reserve(port.frontends.size() * (2 + cluster_count_ + local_count_));
+      : port_(port), owner_(owner), node_(node) {
+    elements_.reserve(port.frontends.size() * 3);
   }
 
   void add(const service::Frontend& frontend) {
@@ -91,9 +87,14 @@ class PortCompiler {
     elements_.push_back(e);
   }
 
+  std::size_t count(Policy policy) const {
+    return std::min((policy == Policy::cluster ? port_.cluster : port_.local).size(),
+                    kMaxEndpoints);
+  }
+
   Verdict endpoints_verdict(Policy policy) const {
     if (!port_.any()) return goto_(kReject);
-    const std::size_t n = policy == Policy::cluster ? cluster_count_ : local_count_;
+    const std::size_t n = count(policy);
     if (n == 0) return drop();
     return goto_({.kind = ChainKind::random,
                   .scope = scope_,
@@ -102,42 +103,31 @@ class PortCompiler {
                   .count = static_cast<std::uint16_t>(n)});
   }
 
-  void add_endpoints(Policy policy) {
-    const auto& endpoints = policy == Policy::cluster ? port_.cluster : port_.local;
-    const std::size_t n = policy == Policy::cluster ? cluster_count_ : local_count_;
-    const std::uint16_t first = policy == Policy::cluster ? 0 : kLocalSlots;
-    for (std::size_t i = 0; i < n; ++i) {
-      Element e = element(SetKind::endpoints);
-      e.slot = Slot{static_cast<std::uint16_t>(first + i)};
-      e.other = endpoints[i].address;
-      e.other_port = endpoints[i].port;
-      elements_.push_back(e);
-    }
-    if (port_.affinity_seconds && n > 0) {
-      // A Local ClusterIP has one policy only, and it is asked for in the map all clients use.
-      const bool outside_only =
-          policy == Policy::local && frontend_->kind != FrontendKind::cluster_ip;
-      add_verdict(outside_only ? SetKind::affinity_local : SetKind::affinity,
-                  jump({.kind = ChainKind::affinity,
-                        .family = port_.family,
-                        .policy = policy,
-                        .owner = owner_}));
-    }
+  void add_affinity(Policy policy) {
+    if (!port_.affinity_seconds || count(policy) == 0) return;
+    // A Local ClusterIP has one policy only, and it is asked for in the map all clients use.
+    const bool outside_only =
+        policy == Policy::local && frontend_->kind != FrontendKind::cluster_ip;
+    add_verdict(outside_only ? SetKind::affinity_local : SetKind::affinity,
+                jump({.kind = ChainKind::affinity,
+                      .family = port_.family,
+                      .policy = policy,
+                      .owner = owner_}));
   }
 
   void add_cluster_ip() {
     const Policy policy = port_.internal_local ? Policy::local : Policy::cluster;
     add_verdict(SetKind::frontends, endpoints_verdict(policy));
-    add_endpoints(policy);
+    add_affinity(policy);
   }
 
   void add_external() {
     add_verdict(SetKind::frontends, endpoints_verdict(Policy::cluster));
-    add_endpoints(Policy::cluster);
+    add_affinity(Policy::cluster);
     if (port_.external_local) {
       add_verdict(SetKind::external, jump(external_local(scope_, port_.family)));
       add_verdict(SetKind::local_policy, endpoints_verdict(Policy::local));
-      add_endpoints(Policy::local);
+      add_affinity(Policy::local);
     } else {
       add_verdict(SetKind::external, jump(kMarkForMasquerade));
     }
@@ -169,17 +159,9 @@ class PortCompiler {
   const ServicePort& port_;
   const Owner owner_;
   const service::NodeView& node_;
-  const std::size_t cluster_count_;
-  const std::size_t local_count_;
   const service::Frontend* frontend_ = nullptr;
   Scope scope_ = Scope::services;
   std::vector<Element> elements_;
-};
-
-// Elements in canonical order are in order of their sets' kinds.
-struct KindLess {
-  bool operator()(const Element& a, SetKind b) const { return a.set.kind < b; }
-  bool operator()(SetKind a, const Element& b) const { return a < b.set.kind; }
 };
 
 }  // namespace
@@ -221,43 +203,41 @@ std::vector<Element> compile(const ServicePort& port, Owner owner, const service
   return compiler.take();
 }
 
-bool same_but_for_endpoints(std::span<const Element> elements, const service::Eligible& endpoints) {
-  const auto endpoints_of = [&](Policy policy) -> const std::vector<service::Endpoint>& {
-    return policy == Policy::cluster ? endpoints.cluster : endpoints.local;
-  };
-  std::array<bool, kPolicies.size()> in_use{};
-  const auto same_verdict = [&](const Verdict& verdict) {
-    if (verdict.code == Verdict::Code::drop)  // some endpoint, but none here
-      return !endpoints.cluster.empty() && endpoints.local.empty();
-    if (verdict.chain.kind != ChainKind::random) return endpoints.cluster.empty();
-    const Policy policy = verdict.chain.policy;
-    in_use[static_cast<std::size_t>(policy)] = true;
-    return std::min(endpoints_of(policy).size(), kMaxEndpoints) == verdict.chain.count;
-  };
-  const auto [first, last] = std::equal_range(elements.begin(), elements.end(),
-                                              SetKind::endpoints, KindLess());
-  for (const Element& e : std::span(elements.begin(), first)) {
-    if (e.set.kind == SetKind::record) return false;  // there is session affinity
-    if ((e.set.kind == SetKind::frontends || e.set.kind == SetKind::local_policy) &&
-        !same_verdict(e.verdict()))
-      return false;
-  }
-  std::vector<Address> before, now;  // of this node's endpoints; the pairs are in order
-  for (const Element& e : std::span(last, elements.end()))
-    if (e.set.kind == SetKind::hairpin) before.push_back(e.address);
-  for (Policy policy : kPolicies)
-    if (in_use[static_cast<std::size_t>(policy)])
-      for (const service::Endpoint& endpoint : endpoints_of(policy))
-        if (endpoint.local) now.push_back(endpoint.address);
-  std::sort(now.begin(), now.end());
-  now.erase(std::unique(now.begin(), now.end()), now.end());
-  return now == before;
+Choice choice_of(const Element& verdict) {
+  const ChainRef& chain = verdict.verdict().chain;
+  if (chain.kind != ChainKind::random) return {};
+  return {chain.policy, chain.count};
 }
 
-std::span<Element> endpoint_elements(std::span<Element> elements) {
-  const auto [first, last] = std::equal_range(elements.begin(), elements.end(),
-                                              SetKind::endpoints, KindLess());
-  return {first, last};
+Element endpoint_element(const Element& verdict, Policy policy, std::size_t place,
+                         const service::Endpoint& endpoint) {
+  Element e = verdict;
+  e.set.kind = SetKind::endpoints;
+  e.slot = Slot{static_cast<std::uint16_t>((policy == Policy::cluster ? 0 : kLocalSlots) + place)};
+  e.other = endpoint.address;
+  e.other_port = endpoint.port;
+  return e;
+}
+
+void append_endpoints(const Element& frontend, std::span<const Element> elements,
+                      const service::Eligible& endpoints, std::vector<Element>& to) {
+  const auto append = [&](const Element& verdict) {
+    const auto [policy, count] = choice_of(verdict);
+    const auto& list = policy == Policy::cluster ? endpoints.cluster : endpoints.local;
+    for (std::size_t i = 0; i < count; ++i)
+      to.push_back(endpoint_element(verdict, policy, i, list[i]));
+  };
+  append(frontend);
+  Element local = frontend;
+  local.set.kind = SetKind::local_policy;
+  const auto found = std::lower_bound(elements.begin(), elements.end(), local, key_less);
+  if (found != elements.end() && same_key(*found, local)) append(*found);
+}
+
+std::span<const Element> frontends_of(std::span<const Element> elements) {
+  const auto end = std::find_if(elements.begin(), elements.end(),
+                                [](const Element& e) { return e.set.kind != SetKind::frontends; });
+  return {elements.begin(), end};
 }
 
 bool is_shared(SetKind kind) {

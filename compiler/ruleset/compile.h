@@ -15,26 +15,31 @@ namespace kproxy::ruleset {
 // Elements that the node itself gives: service CIDRs, pod CIDRs, node port addresses.
 std::vector<Element> node_elements(const service::NodeView& node);
 
-// The Service port's elements in canonical order. `owns` tells whether a frontend is this Service
-// port's: another Service may have the better claim, and then gets all of the frontend's elements.
-// Elements that several Service ports may share (ClusterIPs, hairpin pairs) are in each one's list.
+// The Service port's elements in canonical order, but for those of kind `endpoints`: there are many,
+// and they follow from these, see append_endpoints(). `owns` tells whether a frontend is this
+// Service port's: another Service may have the better claim, and then gets all of the frontend's
+// elements. Elements that several Service ports may share (ClusterIPs, hairpin pairs) are in each
+// one's list.
 std::vector<Element> compile(const service::ServicePort& port, Owner owner,
                              const service::NodeView& node,
                              const std::function<bool(const service::Frontend&)>& owns);
 
-// What slices alone can change of a Service port's elements, if all of its frontends are its own.
-//
-// Tells whether compile() would give the same elements with these endpoints but for where those of
-// kind `endpoints` lead, since the endpoints are as many and on this node have the same addresses;
-// never with session affinity. endpoint_of() is then where such an element leads.
-bool same_but_for_endpoints(std::span<const Element> elements, const service::Eligible& endpoints);
-inline const service::Endpoint& endpoint_of(const Element& element,
-                                            const service::Eligible& endpoints) {
-  const std::uint16_t slot = element.slot.value;
-  return slot < kLocalSlots ? endpoints.cluster[slot] : endpoints.local[slot - kLocalSlots];
-}
-// Those of kind `endpoints`, of elements in canonical order.
-std::span<Element> endpoint_elements(std::span<Element> elements);
+// Where the verdict of a frontend, or of one under policy Local, leads: so many endpoints, by which
+// policy. No endpoints: 0 of them.
+struct Choice {
+  Policy policy = Policy::cluster;
+  std::uint16_t count = 0;
+};
+Choice choice_of(const Element& verdict);
+// Of those endpoints the one at a place, as an element of kind `endpoints`.
+Element endpoint_element(const Element& verdict, Policy policy, std::size_t place,
+                         const service::Endpoint& endpoint);
+// Adds all elements of kind `endpoints` of a frontend, in order of their slots. `frontend` is of kind
+// `frontends`, one of the Service port's elements.
+void append_endpoints(const Element& frontend, std::span<const Element> elements,
+                      const service::Eligible& endpoints, std::vector<Element>& to);
+// The elements of the Service port that are of kind `frontends`, which come first.
+std::span<const Element> frontends_of(std::span<const Element> elements);
 
 // Whether elements of this kind may stem from several Service ports at once.
 bool is_shared(SetKind kind);

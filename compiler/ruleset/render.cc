@@ -92,7 +92,7 @@ class Renderer {
     for (const SetRef& set : structure.sets) {
       begin(set);
       bool any = false;
-      for (; next != listing.end() && next->element->set == set; ++next) {
+      for (; next != listing.end() && next->element.set == set; ++next) {
         if (!any) line("    elements = {");
         any = true;
         element(*next);
@@ -117,7 +117,7 @@ class Renderer {
 
   void element(const Ruleset::Listed& listed) {
     text_ += "      ";
-    append_text(*listed.element, owners_, text_);
+    append_text(listed.element, owners_, text_);
     text_ += ',';
     if (listed.service != nullptr) {
       text_ += " # ";

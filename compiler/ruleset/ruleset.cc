@@ -12,15 +12,32 @@
 namespace kproxy::ruleset {
 namespace {
 
-// The elements of all ports in order; `room` is for copies, where there are several ports.
-std::span<const Element> in_order(const std::vector<Ruleset::CompiledPort>& ports,
-                                  std::vector<Element>& room) {
-  if (ports.empty()) return {};
-  if (ports.size() == 1) return ports.front().elements;
-  for (const auto& port : ports)
-    room.insert(room.end(), port.elements.begin(), port.elements.end());
-  std::sort(room.begin(), room.end(), key_less);
-  return room;
+// All elements of the ports in order.
+std::vector<Element> in_order(const std::vector<Ruleset::CompiledPort>& ports) {
+  std::vector<Element> all;
+  for (const Ruleset::CompiledPort& port : ports) {
+    const std::vector<Element>& elements = port.elements;
+    const auto after_endpoints =
+        std::find_if(elements.begin(), elements.end(),
+                     [](const Element& e) { return e.set.kind > SetKind::endpoints; });
+    all.insert(all.end(), elements.begin(), after_endpoints);
+    for (const Element& frontend : frontends_of(elements))
+      append_endpoints(frontend, elements, port.endpoints, all);
+    all.insert(all.end(), after_endpoints, elements.end());
+  }
+  if (!std::is_sorted(all.begin(), all.end(), key_less))
+    std::sort(all.begin(), all.end(), key_less);
+  return all;
+}
+
+// Whether nothing follows from these endpoints for a Service port but where its elements of kind
+// `endpoints` lead: verdicts tell how many there are, hairpin pairs the addresses on this node.
+bool same_but_for_places(const std::vector<service::Endpoint>& before,
+                         const std::vector<service::Endpoint>& after) {
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(),
+                    [](const service::Endpoint& a, const service::Endpoint& b) {
+                      return (!a.local && !b.local) || a == b;
+                    });
 }
 
 // Takes off what both begin and end with: of a change that is most of it.
@@ -144,23 +161,34 @@ void Ruleset::update(std::vector<ServiceState> services, const Resolve& resolve)
 bool Ruleset::update_endpoints(const snapshot::ObjectName& service,
                                const std::vector<service::Eligible>& endpoints) {
   const auto known = services_.find(service);
-  if (known == services_.end() || known->second.claims.lost > 0) return false;
+  if (known == services_.end()) return false;
   std::vector<CompiledPort>& ports = known->second.ports;
+  const auto same_but_for_endpoints = [](const CompiledPort& port, const service::Eligible& fresh) {
+    return port.affinity == nullptr && same_but_for_places(port.endpoints.cluster, fresh.cluster) &&
+           same_but_for_places(port.endpoints.local, fresh.local);
+  };
   if (!std::equal(ports.begin(), ports.end(), endpoints.begin(), endpoints.end(),
-                  [](const CompiledPort& port, const service::Eligible& eligible) {
-                    return same_but_for_endpoints(port.elements, eligible);
-                  }))
+                  same_but_for_endpoints))
     return false;
-  for (std::size_t i = 0; i < ports.size(); ++i)
-    for (Element& element : endpoint_elements(ports[i].elements)) {
-      const service::Endpoint& endpoint = endpoint_of(element, endpoints[i]);
-      if (element.other == endpoint.address && element.other_port == endpoint.port) continue;
-      remove(element);
-      element.other = endpoint.address;
-      element.other_port = endpoint.port;
-      add(element);
-    }
+  for (std::size_t i = 0; i < ports.size(); ++i) replace_endpoints(ports[i], endpoints[i].cluster);
   return true;
+}
+
+// Those of policy Local stay: they are this node's.
+void Ruleset::replace_endpoints(CompiledPort& port, const std::vector<service::Endpoint>& cluster) {
+  std::vector<service::Endpoint>& held = port.endpoints.cluster;
+  auto at = held.begin();
+  auto other = cluster.begin();
+  while (std::tie(at, other) = std::mismatch(at, held.end(), other), at != held.end()) {
+    const auto place = static_cast<std::size_t>(at - held.begin());
+    for (const Element& frontend : frontends_of(port.elements)) {
+      const auto [policy, count] = choice_of(frontend);
+      if (policy != Policy::cluster || place >= count) continue;
+      remove(endpoint_element(frontend, policy, place, *at));
+      add(endpoint_element(frontend, policy, place, *other));
+    }
+    *at = *other;
+  }
 }
 
 void Ruleset::compile_service(const ServiceState& service, Services::value_type& known) {
@@ -179,6 +207,7 @@ void Ruleset::compile_service(const ServiceState& service, Services::value_type&
     out.elements = compile(port, owner, node_, [&](const service::Frontend& frontend) {
       return frontends_.owns(claims, frontend_key(port, frontend));
     });
+    out.endpoints = {port.cluster, port.local};
     compiled.push_back(std::move(out));
   }
   note(ports, compiled);
@@ -191,6 +220,8 @@ void Ruleset::compile_service(const ServiceState& service, Services::value_type&
       ports[i].port_name = std::move(compiled[i].port_name);
       ports[i].affinity = std::move(compiled[i].affinity);
       replace(ports[i].elements, std::move(compiled[i].elements));
+      replace(ports[i].endpoints.cluster, std::move(compiled[i].endpoints.cluster));
+      replace(ports[i].endpoints.local, std::move(compiled[i].endpoints.local));
     }
   }
 }
@@ -198,9 +229,15 @@ void Ruleset::compile_service(const ServiceState& service, Services::value_type&
 void Ruleset::note(const std::vector<CompiledPort>& before,
                    const std::vector<CompiledPort>& after) {
   note_affinity(before, after);
-  std::vector<Element> old_room, new_room;
-  std::span<const Element> old_elements = in_order(before, old_room);
-  std::span<const Element> new_elements = in_order(after, new_room);
+  if (all_pending_) {  // nobody asks for the difference
+    for (const CompiledPort& port : before)
+      for (const Element& element : port.elements) remove(element);
+    for (const CompiledPort& port : after)
+      for (const Element& element : port.elements) add(element);
+    return;
+  }
+  const std::vector<Element> old_all = in_order(before), new_all = in_order(after);
+  std::span<const Element> old_elements = old_all, new_elements = new_all;
   trim_common(old_elements, new_elements);
   // All that goes before what comes: what is shared may do both.
   each_without(old_elements, new_elements, [this](const Element& element) { remove(element); });
@@ -350,12 +387,19 @@ Structure Ruleset::structure() const {
 // Elements that stand together in canonical order whatever else there is: of one set and, where it
 // has frontends in its keys, of one frontend. There are fewer of them to sort than elements.
 struct Ruleset::Run {
-  std::uint32_t set;  // its kind, scope and family, in the order of these
-  std::uint32_t size;
+  std::uint32_t set;        // its kind, scope and family, in the order of these
+  std::uint32_t size;       // elements from the first on; 0: the endpoints of that frontend
   std::uint64_t high, low;  // the address, to compare without a look at the elements
   const Element* first;
   const snapshot::ObjectName* service;
   const CompiledPort* port;
+
+  void append_to(std::vector<Element>& elements) const {
+    if (size > 0)
+      elements.insert(elements.end(), first, first + size);
+    else
+      append_endpoints(*first, port->elements, port->endpoints, elements);
+  }
 };
 
 // All of them in canonical order; of a shared element one, with the first of its Services by name.
@@ -374,13 +418,20 @@ std::vector<Ruleset::Run> Ruleset::runs() const {
         for (std::size_t k = at; k < at + 8; ++k) value = value << 8 | e.address.bytes()[k];
         return value;
       };
-      const auto set = static_cast<std::uint32_t>(e.set.kind) << 16 |
-                       static_cast<std::uint32_t>(e.set.scope) << 8 |
-                       static_cast<std::uint32_t>(e.set.family);
+      const auto set = [&](SetKind kind) {
+        return static_cast<std::uint32_t>(kind) << 16 |
+               static_cast<std::uint32_t>(e.set.scope) << 8 |
+               static_cast<std::uint32_t>(e.set.family);
+      };
       const bool of_port = !is_shared(e.set.kind);
-      runs.push_back({set, static_cast<std::uint32_t>(end - i), word(0), word(8), &e,
-                      of_port || e.set.kind == SetKind::cluster_ips ? service : nullptr,
-                      of_port ? port : nullptr});
+      Run run{set(e.set.kind), static_cast<std::uint32_t>(end - i), word(0), word(8), &e,
+              of_port || e.set.kind == SetKind::cluster_ips ? service : nullptr,
+              of_port ? port : nullptr};
+      runs.push_back(run);
+      if (e.set.kind != SetKind::frontends || choice_of(e).count == 0) continue;
+      run.set = set(SetKind::endpoints);
+      run.size = 0;
+      runs.push_back(run);
     }
   };
   runs.reserve(4 * services_.size());
@@ -409,19 +460,27 @@ bool Ruleset::before(const Run& a, const Run& b) const {
 
 std::vector<Ruleset::Listed> Ruleset::listing() const {
   std::vector<Listed> listing;
-  for (const Run& run : runs())
-    for (std::uint32_t i = 0; i < run.size; ++i)
-      listing.push_back({run.first + i, run.service, run.port});
+  std::vector<Element> elements;
+  for (const Run& run : runs()) {
+    elements.clear();
+    run.append_to(elements);
+    for (const Element& element : elements) listing.push_back({element, run.service, run.port});
+  }
   return listing;
 }
 
 std::vector<Element> Ruleset::elements() const {
-  const std::vector<Run> all = runs();
-  std::size_t size = 0;
-  for (const Run& run : all) size += run.size;
+  std::size_t size = node_elements_.size();
+  for (const auto& [name, service] : services_)
+    for (const CompiledPort& port : service.ports) {
+      size += port.elements.size();
+      for (const Element& frontend : port.elements)
+        if (frontend.set.kind == SetKind::frontends || frontend.set.kind == SetKind::local_policy)
+          size += choice_of(frontend).count;
+    }
   std::vector<Element> elements;
   elements.reserve(size);
-  for (const Run& run : all) elements.insert(elements.end(), run.first, run.first + run.size);
+  for (const Run& run : runs()) run.append_to(elements);
   return elements;
 }
 

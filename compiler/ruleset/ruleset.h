@@ -5,7 +5,7 @@
 // notes what changed, as one Change for one transaction. Its cost grows with those Services, not
 // with the cluster. The same Services and node give the same ruleset, in whatever order they came.
 //
-// Memory: about 70 bytes an element. Not thread-safe; owned by one thread.
+// Memory: about 500 bytes a Service port and 20 an endpoint. Not thread-safe; owned by one thread.
 #pragma once
 
 #include <cstdint>
@@ -39,12 +39,13 @@ class Ruleset {
   struct CompiledPort {
     std::string port_name;
     std::unique_ptr<const Structure> affinity;  // null: none
-    std::vector<Element> elements;              // in canonical order
+    std::vector<Element> elements;              // as compile() gives them
+    service::Eligible endpoints;                // and what the others follow from
   };
 
-  // One element and where it stems from; views into the Ruleset, valid until it changes.
+  // One element and where it stems from, in the Ruleset, valid until it changes.
   struct Listed {
-    const Element* element;
+    Element element;
     const snapshot::ObjectName* service;  // null: the node's own, or several Services'
     const CompiledPort* port;             // null: of the Service as a whole
   };
@@ -118,6 +119,7 @@ class Ruleset {
 
   void compile_service(const ServiceState& service, Services::value_type& known);
   void note(const std::vector<CompiledPort>& before, const std::vector<CompiledPort>& after);
+  void replace_endpoints(CompiledPort& port, const std::vector<service::Endpoint>& cluster);
   void note_affinity(const std::vector<CompiledPort>& before,
                      const std::vector<CompiledPort>& after);
   void add(const Element& element);

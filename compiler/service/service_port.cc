@@ -63,65 +63,53 @@ std::optional<std::vector<Cidr>> source_ranges(const Service& service, Family fa
   return ranges;
 }
 
-// The slices with endpoints of the Service's port, and which port of theirs that is.
-class SlicePorts {
- public:
-  SlicePorts(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port, Family family)
-      : entry_(entry), port_(port), family_(family) {}
-
-  template <typename Call>
-  void each(Call call) const {
-    for (const EndpointSlice* slice : entry_.slices) {
-      if (slice->headless || slice->family != family_) continue;
-      for (const EndpointSlice::PortSpec& port : slice->ports)
-        if (port.name == port_.name && port.protocol == port_.protocol) call(*slice, port.port);
-    }
+// Calls for each slice with endpoints of the Service's port, and with that port of its own.
+template <typename Call>
+void each_slice(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port,
+                Family family, Call call) {
+  for (const EndpointSlice* slice : entry.slices) {
+    if (slice->headless || slice->family != family) continue;
+    for (const EndpointSlice::PortSpec& slice_port : slice->ports)
+      if (slice_port.name == port.name && slice_port.protocol == port.protocol)
+        call(*slice, slice_port.port);
   }
-  std::size_t endpoints() const {
-    std::size_t count = 0;
-    each([&](const EndpointSlice& slice, Port) { count += slice.endpoints.size(); });
-    return count;
-  }
-
- private:
-  const snapshot::Snapshot::Entry& entry_;
-  const Service::PortSpec& port_;
-  const Family family_;
-};
-
-// All endpoints, where there is nothing to select, as most often: they are ready, in order, and
-// without hints.
-std::optional<std::vector<Endpoint>> all_endpoints(const SlicePorts& slices, std::size_t count,
-                                                   const NodeView& node) {
-  std::vector<Endpoint> all;
-  all.reserve(count);
-  bool plain = true;
-  slices.each([&](const EndpointSlice& slice, Port port) {
-    for (const snapshot::Endpoint& endpoint : slice.endpoints) {
-      plain = plain && endpoint.ready && endpoint.hints == 0 &&
-              (all.empty() || all.back().address < endpoint.address);
-      if (!plain) return;
-      Endpoint& last = all.emplace_back();  // field by field, since it is built in place then
-      last.address = endpoint.address;
-      last.port = port;
-      last.local = is_local(endpoint, node);
-    }
-  });
-  if (!plain) return std::nullopt;
-  return all;
 }
 
-Eligible eligible_endpoints(const SlicePorts& slices, const NodeView& node) {
-  const std::size_t count = slices.endpoints();
-  if (auto all = all_endpoints(slices, count, node)) {
-    std::vector<Endpoint> local = local_of(*all);
-    return {.cluster = std::move(*all), .local = std::move(local)};
+// Adds a slice's endpoints, if there is nothing to select among all of them: they are ready, in
+// order and without hints. False: there is.
+bool append_plain(const EndpointSlice& slice, Port port, const NodeView& node,
+                  std::vector<Endpoint>& all) {
+  const std::size_t size = all.size();
+  all.resize(size + slice.endpoints.size());
+  Endpoint* next = all.data() + size;
+  const Address* last = size == 0 ? nullptr : &all[size - 1].address;
+  for (const snapshot::Endpoint& endpoint : slice.endpoints) {
+    if (!endpoint.ready || endpoint.hints != 0 || (last != nullptr && *last >= endpoint.address))
+      return false;
+    next->address = endpoint.address;
+    next->port = port;
+    next->local = is_local(endpoint, node);
+    last = &endpoint.address;
+    ++next;
+  }
+  return true;
+}
+
+Eligible endpoints(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port,
+                   Family family, const NodeView& node) {
+  Eligible all;
+  bool plain = true;
+  each_slice(entry, port, family, [&](const EndpointSlice& slice, Port number) {
+    plain = plain && append_plain(slice, number, node, all.cluster);
+  });
+  if (plain) {  // as most often
+    all.local = local_of(all.cluster);
+    return all;
   }
   std::vector<Candidate> candidates;
-  candidates.reserve(count);
-  slices.each([&](const EndpointSlice& slice, Port port) {
+  each_slice(entry, port, family, [&](const EndpointSlice& slice, Port number) {
     for (const snapshot::Endpoint& endpoint : slice.endpoints)
-      candidates.push_back({&endpoint, slice.hints_of(endpoint), port});
+      candidates.push_back({&endpoint, slice.hints_of(endpoint), number});
   });
   return select_endpoints(std::move(candidates), node);
 }
@@ -171,7 +159,7 @@ std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const N
     out.external_local = has_external_local(service);
     out.affinity_seconds = service.affinity_seconds;
     out.source_ranges = source_ranges(service, family);
-    Eligible eligible = eligible_endpoints(SlicePorts(entry, port, family), node);
+    Eligible eligible = endpoints(entry, port, family, node);
     out.cluster = std::move(eligible.cluster);
     out.local = std::move(eligible.local);
     result.push_back(std::move(out));
@@ -185,7 +173,7 @@ std::vector<Eligible> resolve_endpoints(const snapshot::Snapshot::Entry& entry,
   if (!is_served(entry.service)) return result;
   result.reserve(entry.service->ports.size());
   each_port(*entry.service, [&](const Service::PortSpec& port, Family family) {
-    result.push_back(eligible_endpoints(SlicePorts(entry, port, family), node));
+    result.push_back(endpoints(entry, port, family, node));
   });
   return result;
 }

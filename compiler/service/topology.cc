@@ -55,7 +55,8 @@ std::vector<Endpoint> endpoints(const std::vector<Candidate>& candidates, const 
   std::vector<Endpoint> result;
   result.reserve(candidates.size());
   for (const Candidate& candidate : candidates)
-    result.push_back({candidate.endpoint->address, candidate.port, is_local(*candidate.endpoint, node)});
+    result.push_back(
+        {candidate.endpoint->address, candidate.port, is_local(*candidate.endpoint, node)});
   return result;
 }
 
@@ -75,8 +76,7 @@ void sort_by_place(std::vector<Candidate>& candidates) {
     return places != 0 ? places < 0 : a.endpoint->terminating < b.endpoint->terminating;
   });
   const auto same_place = [](const auto& a, const auto& b) { return order_of_places(a, b) == 0; };
-  candidates.erase(std::unique(candidates.begin(), candidates.end(), same_place),
-                   candidates.end());
+  candidates.erase(std::unique(candidates.begin(), candidates.end(), same_place), candidates.end());
 }
 
 }  // namespace

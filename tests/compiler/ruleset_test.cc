@@ -83,8 +83,8 @@ void alter(snapshot::EndpointSlice& slice, std::mt19937& random) {
       break;
     case 4:
       endpoints.push_back(endpoint);
-      endpoints.back().address = *Address::parse(
-          slice.family == Family::ipv4 ? "10.244.9.9" : "fd00:10:244::9:9");
+      endpoints.back().address =
+          *Address::parse(slice.family == Family::ipv4 ? "10.244.9.9" : "fd00:10:244::9:9");
       break;
     case 5:
       slice.ports.front().port.value ^= 1;
@@ -271,8 +271,8 @@ std::vector<snapshot::Object> contender(const std::string& name, std::int64_t cr
 // Who has 192.0.2.1.
 std::string owner(const Tracker& tracker) {
   for (const auto& listed : tracker.ruleset().listing())
-    if (listed.element->set.kind == SetKind::frontends &&
-        listed.element->address == *Address::parse("192.0.2.1"))
+    if (listed.element.set.kind == SetKind::frontends &&
+        listed.element.address == *Address::parse("192.0.2.1"))
       return listed.service->name;
   return "nobody";
 }
