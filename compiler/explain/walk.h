@@ -44,6 +44,7 @@ class Rules {
   std::vector<ruleset::Ruleset::Listed> elements_;  // by key_less
 };
 
+// Where a packet went. Its elements are those of the Rules.
 struct Walk {
   enum class End { accept, drop, reset, unreachable, dnat, masquerade };
 

@@ -203,17 +203,18 @@ std::vector<Element> compile(const ServicePort& port, Owner owner, const service
   return compiler.take();
 }
 
-Choice choice_of(const Element& verdict) {
-  const ChainRef& chain = verdict.verdict().chain;
+Choice choice_of(const Element& chooser) {
+  const ChainRef& chain = chooser.verdict().chain;
   if (chain.kind != ChainKind::random) return {};
   return {chain.policy, chain.count};
 }
 
-Element endpoint_element(const Element& verdict, Policy policy, std::size_t place,
+Element endpoint_element(const Element& chooser, std::size_t index,
                          const service::Endpoint& endpoint) {
-  Element e = verdict;
+  const std::size_t first = choice_of(chooser).policy == Policy::cluster ? 0 : kLocalSlots;
+  Element e = chooser;
   e.set.kind = SetKind::endpoints;
-  e.slot = Slot{static_cast<std::uint16_t>((policy == Policy::cluster ? 0 : kLocalSlots) + place)};
+  e.slot = Slot{static_cast<std::uint16_t>(first + index)};
   e.other = endpoint.address;
   e.other_port = endpoint.port;
   return e;
@@ -221,11 +222,10 @@ Element endpoint_element(const Element& verdict, Policy policy, std::size_t plac
 
 void append_endpoints(const Element& frontend, std::span<const Element> elements,
                       const service::Eligible& endpoints, std::vector<Element>& to) {
-  const auto append = [&](const Element& verdict) {
-    const auto [policy, count] = choice_of(verdict);
+  const auto append = [&](const Element& chooser) {
+    const auto [policy, count] = choice_of(chooser);
     const auto& list = policy == Policy::cluster ? endpoints.cluster : endpoints.local;
-    for (std::size_t i = 0; i < count; ++i)
-      to.push_back(endpoint_element(verdict, policy, i, list[i]));
+    for (std::size_t i = 0; i < count; ++i) to.push_back(endpoint_element(chooser, i, list[i]));
   };
   append(frontend);
   Element local = frontend;

@@ -24,18 +24,18 @@ std::vector<Element> compile(const service::ServicePort& port, Owner owner,
                              const service::NodeView& node,
                              const std::function<bool(const service::Frontend&)>& owns);
 
-// Where the verdict of a frontend, or of one under policy Local, leads: so many endpoints, by which
-// policy. No endpoints: 0 of them.
+// How many endpoints an element of kind `frontends` or `local_policy` chooses from, and under which
+// policy they are eligible; 0: it leads to none.
 struct Choice {
   Policy policy = Policy::cluster;
   std::uint16_t count = 0;
 };
-Choice choice_of(const Element& verdict);
-// Of those endpoints the one at a place, as an element of kind `endpoints`.
-Element endpoint_element(const Element& verdict, Policy policy, std::size_t place,
+Choice choice_of(const Element& chooser);
+// For such an element, the one of kind `endpoints` that leads to the endpoint with that index.
+Element endpoint_element(const Element& chooser, std::size_t index,
                          const service::Endpoint& endpoint);
-// Adds all elements of kind `endpoints` of a frontend, in order of their slots. `frontend` is of kind
-// `frontends`, one of the Service port's elements.
+// Adds all elements of kind `endpoints` of a frontend, in order of their slots: `frontend` is of kind
+// `frontends`, one of the elements of a Service port that was compiled with these endpoints.
 void append_endpoints(const Element& frontend, std::span<const Element> elements,
                       const service::Eligible& endpoints, std::vector<Element>& to);
 // The elements of the Service port that are of kind `frontends`, which come first.

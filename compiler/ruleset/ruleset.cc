@@ -32,7 +32,7 @@ std::vector<Element> in_order(const std::vector<Ruleset::CompiledPort>& ports) {
 
 // Whether nothing follows from these endpoints for a Service port but where its elements of kind
 // `endpoints` lead: verdicts tell how many there are, hairpin pairs the addresses on this node.
-bool same_but_for_places(const std::vector<service::Endpoint>& before,
+bool alike(const std::vector<service::Endpoint>& before,
                          const std::vector<service::Endpoint>& after) {
   return std::equal(before.begin(), before.end(), after.begin(), after.end(),
                     [](const service::Endpoint& a, const service::Endpoint& b) {
@@ -52,7 +52,7 @@ void trim_common(std::span<const Element>& a, std::span<const Element>& b) {
 }
 
 // Calls for members of `a` that have no equal in `b`, counting how often each occurs; both sorted
-// by <.
+// by <. Of those in another order it calls for some that have, but then does so the other way, too.
 template <typename Range, typename Call>
 void each_without(const Range& a, const Range& b, Call call) {
   auto next = b.begin();
@@ -164,8 +164,8 @@ bool Ruleset::update_endpoints(const snapshot::ObjectName& service,
   if (known == services_.end()) return false;
   std::vector<CompiledPort>& ports = known->second.ports;
   const auto same_but_for_endpoints = [](const CompiledPort& port, const service::Eligible& fresh) {
-    return port.affinity == nullptr && same_but_for_places(port.endpoints.cluster, fresh.cluster) &&
-           same_but_for_places(port.endpoints.local, fresh.local);
+    return port.affinity == nullptr && alike(port.endpoints.cluster, fresh.cluster) &&
+           alike(port.endpoints.local, fresh.local);
   };
   if (!std::equal(ports.begin(), ports.end(), endpoints.begin(), endpoints.end(),
                   same_but_for_endpoints))
@@ -180,12 +180,12 @@ void Ruleset::replace_endpoints(CompiledPort& port, const std::vector<service::E
   auto at = held.begin();
   auto other = cluster.begin();
   while (std::tie(at, other) = std::mismatch(at, held.end(), other), at != held.end()) {
-    const auto place = static_cast<std::size_t>(at - held.begin());
+    const auto index = static_cast<std::size_t>(at - held.begin());
     for (const Element& frontend : frontends_of(port.elements)) {
       const auto [policy, count] = choice_of(frontend);
-      if (policy != Policy::cluster || place >= count) continue;
-      remove(endpoint_element(frontend, policy, place, *at));
-      add(endpoint_element(frontend, policy, place, *other));
+      if (policy != Policy::cluster || index >= count) continue;
+      remove(endpoint_element(frontend, index, *at));
+      add(endpoint_element(frontend, index, *other));
     }
     *at = *other;
   }

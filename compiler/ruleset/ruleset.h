@@ -40,10 +40,10 @@ class Ruleset {
     std::string port_name;
     std::unique_ptr<const Structure> affinity;  // null: none
     std::vector<Element> elements;              // as compile() gives them
-    service::Eligible endpoints;                // and what the others follow from
+    service::Eligible endpoints;                // that it was compiled with: append_endpoints()
   };
 
-  // One element and where it stems from, in the Ruleset, valid until it changes.
+  // One element and where it stems from; the latter valid until the Ruleset changes.
   struct Listed {
     Element element;
     const snapshot::ObjectName* service;  // null: the node's own, or several Services'
@@ -61,8 +61,9 @@ class Ruleset {
   void update(std::vector<ServiceState> services, const Resolve& resolve);
 
   // The endpoints of a Service became these, as resolve_endpoints() has them, and nothing else of it
-  // changed. False, and nothing is done, where more than what endpoints' elements lead to follows
-  // from that: update() it then.
+  // changed. Costs their number, and for each that is another one the number of frontends. False, and
+  // nothing is done, if more follows than where endpoints' elements lead, since there are more or
+  // fewer, or others on this node, or session affinity: update() it then.
   bool update_endpoints(const snapshot::ObjectName& service,
                         const std::vector<service::Eligible>& endpoints);
 

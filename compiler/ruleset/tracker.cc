@@ -61,7 +61,7 @@ Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Chang
   for (const auto& [service, extent] : changes.services) {
     const auto& [name, entry] = *service;
     if (all) break;
-    if (extent == snapshot::Snapshot::Extent::slices &&
+    if (extent == snapshot::Snapshot::Extent::slices && !entry.service->affinity_seconds &&
         ruleset_->update_endpoints(name, service::resolve_endpoints(entry, ruleset_->node())))
       continue;
     states.push_back(resolve_entry(name, &entry));

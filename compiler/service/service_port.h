@@ -67,6 +67,7 @@ struct ServicePort {
 std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const NodeView& node);
 
 // The endpoints alone, one for each of what resolve() gives: all that a change of slices can change.
+// Costs the size of the slices.
 std::vector<Eligible> resolve_endpoints(const snapshot::Snapshot::Entry& entry,
                                         const NodeView& node);
 

@@ -20,7 +20,7 @@ namespace kproxy::snapshot {
 
 class Snapshot {
  public:
-  // What changed of a Service. Of one that there was and is, slices alone may have.
+  // What changed of a Service: nothing but slices, where it was there before and is still, or more.
   enum class Extent : std::uint8_t { nothing, slices, service };
 
   // Everything known about the Service of one name: it may have slices before it exists.
@@ -35,7 +35,8 @@ class Snapshot {
 
   // What changed since the last take_changes().
   struct Changes {
-    // A Service that was added or changed, or its slices. Valid until the snapshot changes again.
+    // A Service that was added or changed, or removed while slices remain, or whose slices changed.
+    // Valid until the snapshot changes again.
     struct OfService {
       const Services::value_type* service;
       Extent extent;

@@ -242,7 +242,7 @@ template <typename There, typename Back>
 void measure_changes(const std::string& name, Proxy& proxy, std::uint32_t services, int count,
                      std::size_t elements, There there, Back back) {
   std::vector<Span> spans;
-  std::vector<double> commits;  // of which the kernel has, in wall time
+  std::vector<double> commits;  // of which the kernel has all but a little, wall time
   for (int i = 0; i < count; ++i) {
     const auto service = static_cast<std::uint32_t>(std::uint64_t(i) * 7919 % services);
     snapshot::Object object = there(service);
@@ -324,7 +324,8 @@ int main(int argc, char** argv) {
   CLI::App app("Measures the apply engine in a network namespace of its own");
   app.add_option("--services", flags.services, "how many Services")->check(CLI::Range(2, 1000000));
   app.add_option("--endpoints", flags.endpoints, "of each Service")->check(CLI::Range(1, 10000));
-  app.add_option("--changes", flags.changes, "how often each change is made");
+  app.add_option("--changes", flags.changes, "how often each change is made")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--load-only", flags.load_only, "end after the first load");
   app.add_option("--record", flags.record, "write what is loaded for bench_floor, and end");
   app.add_option("--text", flags.text, "write what would be loaded as nft text, and end");

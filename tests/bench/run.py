@@ -128,6 +128,7 @@ def report_size(services, endpoints, floor, ours):
     table.add("  of which compiling", time_text(ours["compile.cpu_ms"]),
               wall=time_text(ours["compile.wall_ms"]))
     compare(table, "one endpoint changes", "endpoint_change", floor, ours, 2, 1, ", < 1 ms")
+    table.add("  of which sending and waiting", "", wall=time_text(ours["endpoint_change.commit_ms"]))
     compare(table, "a verdict changes", "verdict_change", floor, ours, 1.5)
     barred = services * endpoints <= 150_000
     for name, what in ("verify", "verify"), ("restart", "restart, nothing changed"):

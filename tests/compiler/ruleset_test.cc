@@ -255,6 +255,116 @@ BOOST_AUTO_TEST_CASE(change_is_as_small_as_its_cause) {
   BOOST_TEST(change.add_chains.size() == 1u);
 }
 
+// What a change of slices costs: endpoints that come and go without consequence are patched, and
+// nothing is compiled. At the end of each row the ruleset is what a full compile gives.
+BOOST_AUTO_TEST_CASE(endpoints_alone) {
+  struct Case {
+    const char* what;
+    std::function<void(snapshot::Service&, snapshot::EndpointSlice&)> before, change;
+    bool patched;
+    std::size_t erased;  // and inserted
+  };
+  using Slice = snapshot::EndpointSlice;
+  using Service = snapshot::Service;
+  const auto none = [](Service&, Slice&) {};
+  const auto here = [](Service&, Slice& slice) { slice.endpoints[1].node = "node-a"; };
+  const auto replace = [](std::size_t i) {
+    return [i](Service&, Slice& slice) {
+      auto bytes = slice.endpoints[i].address.bytes();
+      bytes[13] = 9;
+      slice.endpoints[i].address = Address(bytes);
+    };
+  };
+  const auto many = [](Service&, Slice& slice) {
+    while (slice.endpoints.size() <= kMaxEndpoints) {
+      slice.endpoints.push_back(slice.endpoints.back());
+      const auto number = static_cast<std::uint32_t>(slice.endpoints.size());
+      slice.endpoints.back().address = Address::ipv4(0x0a080000u + number);
+    }
+  };
+  const Case kCases[] = {
+      {"nothing", none, none, true, 0},
+      {"another address", none, replace(4), true, 1},
+      {"two other addresses", none,
+       [&](auto& service, auto& slice) { replace(3)(service, slice), replace(4)(service, slice); },
+       true, 2},
+      {"another port: all of them", none,
+       [](auto&, auto& slice) { slice.ports[0].port = Port{9090}; }, true, 5},
+      {"two frontends",
+       [](auto& service, auto&) { service.external_ips = {*Address::parse("192.0.2.1")}; },
+       replace(4), true, 2},
+      {"another one beside this node's", here, replace(4), true, 1},
+      {"this node's own", here, replace(1), false, 0},
+      {"one comes to this node", none, here, false, 0},
+      {"one more", none,
+       [](auto&, auto& slice) {
+         slice.endpoints.push_back(slice.endpoints.back());
+         slice.endpoints.back().address = *Address::parse("10.9.9.9");
+       },
+       false, 0},
+      {"one that is not ready", none, [](auto&, auto& slice) { slice.endpoints[2].ready = false; },
+       false, 0},
+      {"session affinity", [](auto& service, auto&) { service.affinity_seconds = 60; }, replace(4),
+       false, 0},
+      {"the last one that there is room for", many, replace(kMaxEndpoints - 1), true, 1},
+      {"one that there is no room for", many, replace(kMaxEndpoints), true, 0},
+  };
+  for (const Case& c : kCases) {
+    BOOST_TEST_CONTEXT(c.what) {
+      const auto objects = plain_service(7, 5);
+      auto service = std::get<Service>(objects[0]);
+      auto slice = std::get<Slice>(objects[1]);
+      c.before(service, slice);
+      snapshot::Snapshot snapshot = snapshot_of(node_objects());
+      snapshot.put(service);
+      snapshot.put(slice);
+      Tracker tracker(node_a());
+      Errors warnings;
+      BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+      tracker.ruleset().take_change();
+
+      c.change(service, slice);
+      snapshot.put(slice);
+      const auto* entry = snapshot.find(service.name);
+      Ruleset& ruleset = tracker.ruleset();
+      BOOST_TEST(ruleset.update_endpoints(service.name, service::resolve_endpoints(
+                                                            *entry, ruleset.node())) == c.patched);
+      const Change change = ruleset.take_change();
+      BOOST_TEST(change.erase.size() == c.erased);
+      BOOST_TEST(change.insert.size() == c.erased);
+      BOOST_TEST((change.add_chains.empty() && change.remove_chains.empty()));
+      BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+      ruleset.take_change();
+      ruleset.collect();
+      BOOST_TEST((text_of(ruleset) == text_of(snapshot, node_a())));
+    }
+  }
+}
+
+// Canonical order: as the structure has the sets, and by key within each.
+BOOST_AUTO_TEST_CASE(elements_are_in_order) {
+  std::mt19937 random(11);
+  snapshot::Snapshot snapshot = snapshot_of(node_objects());
+  for (unsigned i = 0; i < 40; ++i)
+    for (auto& object : tests::random_service(random, i)) snapshot.put(std::move(object));
+  Tracker tracker(node_a());
+  Errors warnings;
+  BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+  const std::vector<SetRef> sets = tracker.ruleset().structure().sets;
+  const auto place = [&](const SetRef& set) {
+    return std::find(sets.begin(), sets.end(), set) - sets.begin();
+  };
+  const std::vector<Element> elements = tracker.ruleset().elements();
+  BOOST_REQUIRE(elements.size() > 300u);
+  for (std::size_t i = 1; i < elements.size(); ++i) {
+    const Element &a = elements[i - 1], &b = elements[i];
+    BOOST_TEST((a.set == b.set ? key_less(a, b) : place(a.set) < place(b.set)));
+  }
+  const auto listing = tracker.ruleset().listing();
+  BOOST_REQUIRE(listing.size() == elements.size());
+  for (std::size_t i = 0; i < elements.size(); ++i) BOOST_TEST((listing[i].element == elements[i]));
+}
+
 // A Service at an address of its own and, with others, at 192.0.2.1.
 std::vector<snapshot::Object> contender(const std::string& name, std::int64_t created,
                                         unsigned number) {
