@@ -41,6 +41,8 @@ class Ruleset {
     std::unique_ptr<const Structure> affinity;  // null: none
     std::vector<Element> elements;              // as compile() gives them
     service::Eligible endpoints;                // that it was compiled with: append_endpoints()
+
+    void add_affinity_to(Structure& structure) const;
   };
 
   // One element and where it stems from; the latter valid until the Ruleset changes.
