@@ -471,7 +471,9 @@ BOOST_AUTO_TEST_CASE(many_entries) {
                              << " deleted in " << total.count() / 1000000
                              << " ms, the longest step " << longest.count() / 1000 << " us, "
                              << grown << " KiB");
+#ifndef SANITIZED  // a sanitizer keeps what is freed, to notice who uses it all the same
     BOOST_TEST(grown < 10 * 1024);
+#endif
     BOOST_TEST(deleted == (one_frontend ? stale : 0u));
     if (one_frontend) BOOST_TEST(examined < static_cast<std::size_t>(count) * 3 / 4 + 1);
   }
