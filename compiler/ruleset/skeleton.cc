@@ -178,12 +178,20 @@ Chain random_chain(Scope scope, Family family, Policy policy, std::uint16_t n) {
   slot_key.fields.push_back(Field::random_slot);
   slot_key.slots = n;
   slot_key.first_slot = policy == Policy::cluster ? 0 : kLocalSlots;
-  return Chain{.ref = {.kind = ChainKind::random,
-                       .scope = scope,
-                       .family = family,
-                       .policy = policy,
-                       .count = n},
-               .rules = {{Dnat{family, slot_key, scoped(SetKind::endpoints, scope, family)}}}};
+  const SetRef endpoints = scoped(SetKind::endpoints, scope, family);
+  Chain chain{.ref = {.kind = ChainKind::random,
+                      .scope = scope,
+                      .family = family,
+                      .policy = policy,
+                      .count = n},
+              .rules = {{Dnat{family, slot_key, endpoints}}}};
+  // The kernel looks up the verdict that led here and then the slot, and between the two a
+  // transaction may be committed after which the Service has fewer slots. Who then finds nothing in
+  // his takes the first one, which is there as long as any; if none is, he is refused.
+  slot_key.slots = 1;
+  if (n > 1) chain.rules.push_back({Dnat{family, slot_key, endpoints}});
+  chain.rules.push_back({goto_(kReject)});
+  return chain;
 }
 
 std::vector<Policy> policies_in_use(const ServicePort& port) {
