@@ -117,7 +117,7 @@ EndpointSlice decode_endpoint_slice(Value object, ObjectName name, const Subject
   slice.endpoints.reserve(endpoints.size());
   for (Value value : endpoints)
     if (auto endpoint = decode_endpoint(value, *slice.family, FieldReader(subject), hints, pool))
-      slice.endpoints.push_back(std::move(*endpoint));
+      slice.endpoints.push_back(*endpoint);
   return slice;
 }
 
