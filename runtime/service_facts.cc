@@ -57,7 +57,7 @@ ServiceFacts::Counts ServiceFacts::count_without_local(const snapshot::Snapshot:
   if (!entry.service || !(entry.service->internal_local || entry.service->external_local))
     return counts;
   for (const service::ServicePort& port : service::resolve(entry, view)) {
-    if (!port.any() || !port.local.empty()) continue;
+    if (!port.any() || !port.endpoints.local.empty()) continue;
     auto& [internal, external] = counts[index_of(port.family)];
     internal += port.internal_local;
     external += port.external_local;

@@ -7,7 +7,8 @@ namespace kproxy::kpcompile {
 
 std::vector<service::Endpoint> endpoints_of(const service::ServicePort& port) {
   std::vector<service::Endpoint> all;
-  std::set_union(port.cluster.begin(), port.cluster.end(), port.local.begin(), port.local.end(),
+  const auto& [cluster, local] = port.endpoints;
+  std::set_union(cluster.begin(), cluster.end(), local.begin(), local.end(),
                  std::back_inserter(all));
   return all;
 }

@@ -11,6 +11,11 @@ namespace {
 using service::FrontendKind;
 using service::ServicePort;
 
+const std::vector<service::Endpoint>& endpoints_of(const service::Eligible& endpoints,
+                                                   Policy policy) {
+  return policy == Policy::cluster ? endpoints.cluster : endpoints.local;
+}
+
 // Compiles one Service port; collects its elements.
 class PortCompiler {
  public:
@@ -41,12 +46,9 @@ class PortCompiler {
 
   // What belongs to the Service port as a whole, if it serves some frontend.
   void add_common() {
-    const auto endpoints_of = [&](Policy policy) -> const std::vector<service::Endpoint>& {
-      return policy == Policy::cluster ? port_.cluster : port_.local;
-    };
     const std::vector<Policy> policies = policies_in_use(port_);
     for (Policy policy : policies) {
-      for (const service::Endpoint& endpoint : endpoints_of(policy)) {
+      for (const service::Endpoint& endpoint : endpoints_of(port_.endpoints, policy)) {
         // Who may end up talking to himself: an endpoint of this node.
         if (endpoint.local) {
           Element pair{.set = of_family(SetKind::hairpin, port_.family)};
@@ -88,8 +90,7 @@ class PortCompiler {
   }
 
   std::size_t count(Policy policy) const {
-    return std::min((policy == Policy::cluster ? port_.cluster : port_.local).size(),
-                    kMaxEndpoints);
+    return std::min(endpoints_of(port_.endpoints, policy).size(), kMaxEndpoints);
   }
 
   Verdict endpoints_verdict(Policy policy) const {
@@ -224,7 +225,7 @@ void append_endpoints(const Element& frontend, std::span<const Element> elements
                       const service::Eligible& endpoints, std::vector<Element>& to) {
   const auto append = [&](const Element& chooser) {
     const auto [policy, count] = choice_of(chooser);
-    const auto& list = policy == Policy::cluster ? endpoints.cluster : endpoints.local;
+    const auto& list = endpoints_of(endpoints, policy);
     for (std::size_t i = 0; i < count; ++i) to.push_back(endpoint_element(chooser, i, list[i]));
   };
   append(frontend);

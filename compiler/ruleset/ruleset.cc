@@ -33,7 +33,7 @@ std::vector<Element> in_order(const std::vector<Ruleset::CompiledPort>& ports) {
 // Whether nothing follows from these endpoints for a Service port but where its elements of kind
 // `endpoints` lead: verdicts tell how many there are, hairpin pairs the addresses on this node.
 bool alike(const std::vector<service::Endpoint>& before,
-                         const std::vector<service::Endpoint>& after) {
+           const std::vector<service::Endpoint>& after) {
   return std::equal(before.begin(), before.end(), after.begin(), after.end(),
                     [](const service::Endpoint& a, const service::Endpoint& b) {
                       return (!a.local && !b.local) || a == b;
@@ -200,7 +200,7 @@ void Ruleset::compile_service(const ServiceState& service, Services::value_type&
     out.elements = compile(port, owner, node_, [&](const service::Frontend& frontend) {
       return frontends_.owns(claims, frontend_key(port, frontend));
     });
-    out.endpoints = {port.cluster, port.local};
+    out.endpoints = port.endpoints;
     compiled.push_back(std::move(out));
   }
   note(ports, compiled);

@@ -3,6 +3,8 @@
 namespace kproxy::ruleset {
 namespace {
 
+using Extent = snapshot::Snapshot::Extent;
+
 // Where all Services are compiled, so many at a time: what they mean need not be held for all.
 constexpr std::size_t kPiece = 256;
 
@@ -50,21 +52,23 @@ Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Chang
     ruleset_->update(std::move(states), resolve);
     states.clear();
   };
-  if (all)
+  const auto patched = [&](const snapshot::ObjectName& name,
+                           const snapshot::Snapshot::Entry& entry, Extent extent) {
+    return extent == Extent::slices && !entry.service->affinity_seconds &&
+           ruleset_->update_endpoints(name, service::resolve_endpoints(entry, ruleset_->node()));
+  };
+  for (const snapshot::ObjectName& name : changes.gone)
+    states.push_back(resolve_entry(name, nullptr));
+  if (all) {
     for (const auto& [name, entry] : snapshot.services()) {
       states.push_back(resolve_entry(name, &entry));
       if (states.size() == kPiece) update();
     }
-  // Those that are gone are among the changes only.
-  for (const snapshot::ObjectName& name : changes.gone)
-    states.push_back(resolve_entry(name, nullptr));
-  for (const auto& [service, extent] : changes.services) {
-    const auto& [name, entry] = *service;
-    if (all) break;
-    if (extent == snapshot::Snapshot::Extent::slices && !entry.service->affinity_seconds &&
-        ruleset_->update_endpoints(name, service::resolve_endpoints(entry, ruleset_->node())))
-      continue;
-    states.push_back(resolve_entry(name, &entry));
+  } else {
+    for (const auto& [service, extent] : changes.services) {
+      const auto& [name, entry] = *service;
+      if (!patched(name, entry, extent)) states.push_back(resolve_entry(name, &entry));
+    }
   }
   if (!states.empty()) update();
   return ok_status();

@@ -63,54 +63,20 @@ std::optional<std::vector<Cidr>> source_ranges(const Service& service, Family fa
   return ranges;
 }
 
-// Calls for each slice with endpoints of the Service's port, and with that port of its own.
-template <typename Call>
-void each_slice(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port,
-                Family family, Call call) {
-  for (const EndpointSlice* slice : entry.slices) {
-    if (slice->headless || slice->family != family) continue;
-    for (const EndpointSlice::PortSpec& slice_port : slice->ports)
-      if (slice_port.name == port.name && slice_port.protocol == port.protocol)
-        call(*slice, slice_port.port);
-  }
-}
-
-// Adds a slice's endpoints, if there is nothing to select among all of them: they are ready, in
-// order and without hints. False: there is.
-bool append_plain(const EndpointSlice& slice, Port port, const NodeView& node,
-                  std::vector<Endpoint>& all) {
-  const std::size_t size = all.size();
-  all.resize(size + slice.endpoints.size());
-  Endpoint* next = all.data() + size;
-  const Address* last = size == 0 ? nullptr : &all[size - 1].address;
-  for (const snapshot::Endpoint& endpoint : slice.endpoints) {
-    if (!endpoint.ready || endpoint.hints != 0 || (last != nullptr && *last >= endpoint.address))
-      return false;
-    next->address = endpoint.address;
-    next->port = port;
-    next->local = is_local(endpoint, node);
-    last = &endpoint.address;
-    ++next;
-  }
-  return true;
-}
-
 Eligible endpoints(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port,
                    Family family, const NodeView& node) {
-  Eligible all;
-  bool plain = true;
-  each_slice(entry, port, family, [&](const EndpointSlice& slice, Port number) {
-    plain = plain && append_plain(slice, number, node, all.cluster);
-  });
-  if (plain) {  // as most often
-    all.local = local_of(all.cluster);
-    return all;
-  }
   std::vector<Candidate> candidates;
-  each_slice(entry, port, family, [&](const EndpointSlice& slice, Port number) {
-    for (const snapshot::Endpoint& endpoint : slice.endpoints)
-      candidates.push_back({&endpoint, slice.hints_of(endpoint), number});
-  });
+  std::size_t size = 0;
+  for (const EndpointSlice* slice : entry.slices) size += slice->endpoints.size();
+  candidates.reserve(size);
+  for (const EndpointSlice* slice : entry.slices) {
+    if (slice->headless || slice->family != family) continue;
+    for (const EndpointSlice::PortSpec& slice_port : slice->ports) {
+      if (slice_port.name != port.name || slice_port.protocol != port.protocol) continue;
+      for (const snapshot::Endpoint& endpoint : slice->endpoints)
+        candidates.push_back({&endpoint, slice->hints_of(endpoint), slice_port.port});
+    }
+  }
   return select_endpoints(std::move(candidates), node);
 }
 
@@ -159,9 +125,7 @@ std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const N
     out.external_local = has_external_local(service);
     out.affinity_seconds = service.affinity_seconds;
     out.source_ranges = source_ranges(service, family);
-    Eligible eligible = endpoints(entry, port, family, node);
-    out.cluster = std::move(eligible.cluster);
-    out.local = std::move(eligible.local);
+    out.endpoints = endpoints(entry, port, family, node);
     result.push_back(std::move(out));
   });
   return result;

@@ -38,6 +38,7 @@ struct Endpoint {
 struct Eligible {
   std::vector<Endpoint> cluster;  // under policy Cluster
   std::vector<Endpoint> local;    // under policy Local
+  bool operator==(const Eligible&) const = default;
 };
 
 // One port of one Service in one family.
@@ -49,15 +50,14 @@ struct ServicePort {
   std::vector<Frontend> frontends;  // in order of kind and address, no frontend twice
   bool internal_local = false;      // ClusterIP traffic goes to local endpoints only
   bool external_local = false;      // external frontends keep the client's address
-  std::vector<Endpoint> cluster;    // as in Eligible
-  std::vector<Endpoint> local;
+  Eligible endpoints;
   std::optional<std::uint32_t> affinity_seconds;  // sessionAffinity: ClientIP
   // Who may use the load balancer's addresses; nothing: everybody. No range contains another.
   std::optional<std::vector<Cidr>> source_ranges;
 
   // Some endpoint of the family, anywhere, is ready, or serving while it terminates. (Then, and
   // only then, is there an endpoint under policy Cluster.)
-  bool any() const { return !cluster.empty(); }
+  bool any() const { return !endpoints.cluster.empty(); }
 
   bool operator==(const ServicePort&) const = default;
 };

@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(changes_are_one_transaction_each_and_leave_what_is_wanted) 
       {"appears", with(2)},
       {"gains endpoints", with(7)},
       {"an endpoint moves",
-       with(7, [](ServicePort& port) { port.cluster[3].address = address("10.244.9.9"); })},
+       with(7, [](ServicePort& port) { port.endpoints.cluster[3].address = address("10.244.9.9"); })},
       {"loses all endpoints", with(0)},
       {"gets affinity", with(3, affinity(60))},
       {"another timeout", with(3, affinity(90))},
@@ -275,8 +275,8 @@ BOOST_AUTO_TEST_CASE(clients_of_an_endpoint_that_left_are_forgotten) {
       return state.name.name == service;
     });
     auto& port = balanced->ports[0];
-    port.cluster.erase(port.cluster.begin());
-    port.local.erase(port.local.begin());
+    port.endpoints.cluster.erase(port.endpoints.cluster.begin());
+    port.endpoints.local.erase(port.endpoints.local.begin());
     a.ruleset.update({*balanced}, no_other);
     const apply::Applied applied = a.apply();
     BOOST_TEST(applied.forgotten == (c.ports.empty() ? 1u : 2u));

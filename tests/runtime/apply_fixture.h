@@ -55,8 +55,8 @@ inline service::ServicePort service_port(Family family, int number, int endpoint
     const service::Endpoint endpoint{
         address(ipv4 ? "10.244." + n + "." + host : "fd00:10:244:" + n + "::" + host), Port{8080},
         i % 2 == 1};
-    port.cluster.push_back(endpoint);
-    if (endpoint.local) port.local.push_back(endpoint);
+    port.endpoints.cluster.push_back(endpoint);
+    if (endpoint.local) port.endpoints.local.push_back(endpoint);
   }
   return port;
 }
