@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "compiler/types/prefetch.h"
 #include "compiler/types/replace.h"
 
 namespace kproxy::ruleset {
@@ -32,9 +33,10 @@ std::vector<Element> in_order(const std::vector<Ruleset::CompiledPort>& ports) {
 
 // Whether nothing follows from these endpoints for a Service port but where its elements of kind
 // `endpoints` lead: verdicts tell how many there are, hairpin pairs the addresses on this node.
-bool alike(const std::vector<service::Endpoint>& before,
-           const std::vector<service::Endpoint>& after) {
-  return std::equal(before.begin(), before.end(), after.begin(), after.end(),
+bool alike(const service::Eligible& before, const service::Eligible& after) {
+  return before.local == after.local &&
+         std::equal(before.cluster.begin(), before.cluster.end(), after.cluster.begin(),
+                    after.cluster.end(),
                     [](const service::Endpoint& a, const service::Endpoint& b) {
                       return (!a.local && !b.local) || a == b;
                     });
@@ -152,16 +154,20 @@ void Ruleset::update(std::vector<ServiceState> services, const Resolve& resolve)
 }
 
 bool Ruleset::update_endpoints(const snapshot::ObjectName& service,
-                               const std::vector<service::Eligible>& endpoints) {
+                               const snapshot::Snapshot::Entry& entry) {
   const auto known = services_.find(service);
   if (known == services_.end()) return false;
   std::vector<CompiledPort>& ports = known->second.ports;
-  const auto same_but_for_endpoints = [](const CompiledPort& port, const service::Eligible& fresh) {
-    return port.affinity == nullptr && alike(port.endpoints.cluster, fresh.cluster) &&
-           alike(port.endpoints.local, fresh.local);
-  };
+  for (const CompiledPort& port : ports) {
+    if (port.affinity != nullptr) return false;
+    prefetch(port.endpoints.cluster);
+    prefetch(port.elements);
+  }
+  const std::vector<service::Eligible> endpoints = service::resolve_endpoints(entry, node_);
   if (!std::equal(ports.begin(), ports.end(), endpoints.begin(), endpoints.end(),
-                  same_but_for_endpoints))
+                  [](const CompiledPort& port, const service::Eligible& fresh) {
+                    return alike(port.endpoints, fresh);
+                  }))
     return false;
   for (std::size_t i = 0; i < ports.size(); ++i) replace_endpoints(ports[i], endpoints[i].cluster);
   return true;

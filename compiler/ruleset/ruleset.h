@@ -1,9 +1,10 @@
 // The whole ruleset of a node, kept up to date Service by Service.
 //
 // A Ruleset is the skeleton plus the union of what each Service port compiles to. update() compiles
-// the Service ports of the Services it is given, settles who owns a frontend that several claim, and
-// notes what changed, as one Change for one transaction. Its cost grows with those Services, not
-// with the cluster. The same Services and node give the same ruleset, in whatever order they came.
+// the Service ports of the Services it is given, settles who owns a frontend that several claim,
+// and notes what changed, as one Change for one transaction. Its cost grows with those Services,
+// not with the cluster. The same Services and node give the same ruleset, in whatever order they
+// came.
 //
 // Memory: about 500 bytes a Service port and 20 an endpoint. Not thread-safe; owned by one thread.
 #pragma once
@@ -62,12 +63,12 @@ class Ruleset {
   // frontend is won or lost by this: they are compiled again too.
   void update(std::vector<ServiceState> services, const Resolve& resolve);
 
-  // The endpoints of a Service became these, as resolve_endpoints() has them, and nothing else of it
-  // changed. Costs their number, and for each that is another one the number of frontends. False, and
-  // nothing is done, if more follows than where endpoints' elements lead, since there are more or
-  // fewer, or others on this node, or session affinity: update() it then.
+  // The slices of a Service became these, and nothing else of it changed. Costs the number of its
+  // endpoints, and for each that is another one the number of frontends. False, and nothing is
+  // done, if more follows than where endpoints' elements lead, since there are more or fewer, or
+  // others on this node, or session affinity: update() it then.
   bool update_endpoints(const snapshot::ObjectName& service,
-                        const std::vector<service::Eligible>& endpoints);
+                        const snapshot::Snapshot::Entry& entry);
 
   // The node's view changed: the skeleton and the node's own elements become the new one's. All
   // Services must be given to update() afterwards, since what they mean may depend on it.

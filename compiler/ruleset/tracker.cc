@@ -52,10 +52,9 @@ Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Chang
     ruleset_->update(std::move(states), resolve);
     states.clear();
   };
-  const auto patched = [&](const snapshot::ObjectName& name,
-                           const snapshot::Snapshot::Entry& entry, Extent extent) {
-    return extent == Extent::slices && !entry.service->affinity_seconds &&
-           ruleset_->update_endpoints(name, service::resolve_endpoints(entry, ruleset_->node()));
+  const auto patched = [&](const snapshot::ObjectName& name, const snapshot::Snapshot::Entry& entry,
+                           Extent extent) {
+    return extent == Extent::slices && ruleset_->update_endpoints(name, entry);
   };
   for (const snapshot::ObjectName& name : changes.gone)
     states.push_back(resolve_entry(name, nullptr));

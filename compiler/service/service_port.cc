@@ -63,20 +63,54 @@ std::optional<std::vector<Cidr>> source_ranges(const Service& service, Family fa
   return ranges;
 }
 
-Eligible endpoints(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port,
-                   Family family, const NodeView& node) {
-  std::vector<Candidate> candidates;
-  std::size_t size = 0;
-  for (const EndpointSlice* slice : entry.slices) size += slice->endpoints.size();
-  candidates.reserve(size);
+// Calls for each slice with endpoints of the Service's port, and with that port of its own.
+template <typename Call>
+void each_slice(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port,
+                Family family, Call call) {
   for (const EndpointSlice* slice : entry.slices) {
     if (slice->headless || slice->family != family) continue;
-    for (const EndpointSlice::PortSpec& slice_port : slice->ports) {
-      if (slice_port.name != port.name || slice_port.protocol != port.protocol) continue;
-      for (const snapshot::Endpoint& endpoint : slice->endpoints)
-        candidates.push_back({&endpoint, slice->hints_of(endpoint), slice_port.port});
-    }
+    for (const EndpointSlice::PortSpec& slice_port : slice->ports)
+      if (slice_port.name == port.name && slice_port.protocol == port.protocol)
+        call(*slice, slice_port.port);
   }
+}
+
+// Adds a slice's endpoints, if there is nothing to select among all of them: they are ready, in
+// order and without hints. False: there is.
+bool append_plain(const EndpointSlice& slice, Port port, const NodeView& node,
+                  std::vector<Endpoint>& all) {
+  const std::size_t size = all.size();
+  all.resize(size + slice.endpoints.size());
+  Endpoint* next = all.data() + size;
+  const Address* last = size == 0 ? nullptr : &all[size - 1].address;
+  for (const snapshot::Endpoint& endpoint : slice.endpoints) {
+    if (!endpoint.ready || endpoint.hints != 0 || (last != nullptr && *last >= endpoint.address))
+      return false;
+    next->address = endpoint.address;
+    next->port = port;
+    next->local = is_local(endpoint, node);
+    last = &endpoint.address;
+    ++next;
+  }
+  return true;
+}
+
+Eligible endpoints(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port,
+                   Family family, const NodeView& node) {
+  Eligible all;
+  bool plain = true;
+  each_slice(entry, port, family, [&](const EndpointSlice& slice, Port number) {
+    plain = plain && append_plain(slice, number, node, all.cluster);
+  });
+  if (plain) {  // as most often
+    all.local = local_of(all.cluster);
+    return all;
+  }
+  std::vector<Candidate> candidates;
+  each_slice(entry, port, family, [&](const EndpointSlice& slice, Port number) {
+    for (const snapshot::Endpoint& endpoint : slice.endpoints)
+      candidates.push_back({&endpoint, slice.hints_of(endpoint), number});
+  });
   return select_endpoints(std::move(candidates), node);
 }
 

@@ -51,23 +51,12 @@ std::vector<Candidate> near(const std::vector<Candidate>& ready, const NodeView&
   return {};
 }
 
-bool is_local(const snapshot::Endpoint& endpoint, const NodeView& node) {
-  return !endpoint.node.empty() && endpoint.node == node.name;
-}
-
 std::vector<Endpoint> endpoints(const std::vector<Candidate>& candidates, const NodeView& node) {
   std::vector<Endpoint> result;
   result.reserve(candidates.size());
   for (const Candidate& candidate : candidates)
     result.push_back(
         {candidate.endpoint->address, candidate.port, is_local(*candidate.endpoint, node)});
-  return result;
-}
-
-std::vector<Endpoint> local_of(const std::vector<Endpoint>& endpoints) {
-  std::vector<Endpoint> result;
-  std::copy_if(endpoints.begin(), endpoints.end(), std::back_inserter(result),
-               [](const Endpoint& endpoint) { return endpoint.local; });
   return result;
 }
 
@@ -91,6 +80,13 @@ void sort_by_place(std::vector<Candidate>& candidates) {
 }
 
 }  // namespace
+
+std::vector<Endpoint> local_of(const std::vector<Endpoint>& endpoints) {
+  std::vector<Endpoint> result;
+  std::copy_if(endpoints.begin(), endpoints.end(), std::back_inserter(result),
+               [](const Endpoint& endpoint) { return endpoint.local; });
+  return result;
+}
 
 Eligible select_endpoints(std::vector<Candidate> candidates, const NodeView& node) {
   sort_by_place(candidates);

@@ -17,6 +17,13 @@ struct Candidate {
   Port port;
 };
 
+// Whether it runs on this node.
+inline bool is_local(const snapshot::Endpoint& endpoint, const NodeView& node) {
+  return !endpoint.node.empty() && endpoint.node == node.name;
+}
+// Those of this node, in their order.
+std::vector<Endpoint> local_of(const std::vector<Endpoint>& endpoints);
+
 // Of several candidates with one address and port, one that does not terminate counts, else the
 // first. n log n, or n where they are in order.
 Eligible select_endpoints(std::vector<Candidate> candidates, const NodeView& node);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compiler/types/prefetch.h"
 #include "compiler/types/replace.h"
 
 namespace kproxy::snapshot {
@@ -61,6 +62,9 @@ void Snapshot::put_service(Service service) {
 void Snapshot::put_slice(EndpointSlice slice) {
   const auto known = slices_.find(slice.name);
   if (known != slices_.end()) {
+    prefetch(known->service, 1);
+    prefetch(known->slice.ports);
+    prefetch(known->slice.endpoints);
     if (known->slice.service == slice.service) {
       known->listed = slice_lists_;
       if (known->slice == slice) return;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <span>
 #include <thread>
 
@@ -91,14 +92,15 @@ Engine::Outcome Engine::send(const Transaction& transaction, Applied& applied) {
   Outcome outcome = Outcome::committed;
   auto begin = Clock::now();
   batch_.begin(conversation_.next_sequence());
-  write(transaction, owners_, names_, split_bytes_, batch_, [&] {
+  const auto send_piece = [&] {
     const auto encoded = Clock::now();
     applied.encode += encoded - begin;
     if (!batch_.empty()) outcome = commit(applied, encoded);
     begin = Clock::now();
     batch_.begin(conversation_.next_sequence());
     return outcome == Outcome::committed;
-  });
+  };
+  write(transaction, owners_, names_, split_bytes_, batch_, std::ref(send_piece));
   if (outcome != Outcome::committed) return outcome;
   applied.inserted += transaction.change.insert.size();
   applied.erased += transaction.change.erase.size() + transaction.foreign.size();

@@ -327,8 +327,7 @@ BOOST_AUTO_TEST_CASE(endpoints_alone) {
       snapshot.put(slice);
       const auto* entry = snapshot.find(service.name);
       Ruleset& ruleset = tracker.ruleset();
-      BOOST_TEST(ruleset.update_endpoints(service.name, service::resolve_endpoints(
-                                                            *entry, ruleset.node())) == c.patched);
+      BOOST_TEST(ruleset.update_endpoints(service.name, *entry) == c.patched);
       const Change change = ruleset.take_change();
       BOOST_TEST(change.erase.size() == c.erased);
       BOOST_TEST(change.insert.size() == c.erased);
