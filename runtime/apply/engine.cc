@@ -47,6 +47,11 @@ bool is_contradiction(int error) {
          error == EINVAL;
 }
 
+// Whether a refusal is because of the moment, whatever was asked for.
+bool is_passing(int error) {
+  return error == ENOMEM || error == ENOBUFS || error == EAGAIN || error == EINTR || error == EPERM;
+}
+
 void sort_by_key(std::vector<Element>& elements) {
   if (!std::is_sorted(elements.begin(), elements.end(), ruleset::key_less))
     std::sort(elements.begin(), elements.end(), ruleset::key_less);
@@ -71,10 +76,11 @@ Engine::Outcome Engine::commit(Applied& applied, Clock::time_point begin) {
       ++applied.transactions;
       return Outcome::committed;
     case Answer::Kind::refused: {
+      const int error = answer.refusals.front().error;
       Explanation explanation = explain(answer.refusals.front(), batch_, owners_);
       last_error_ = std::move(explanation.error);
-      culprit_ = explanation.inserted;
-      contradicted_ = !culprit_ && is_contradiction(answer.refusals.front().error);
+      if (!is_passing(error)) culprit_ = explanation.inserted;
+      contradicted_ = !culprit_ && is_contradiction(error);
       break;
     }
     case Answer::Kind::unclear:

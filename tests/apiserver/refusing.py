@@ -263,14 +263,15 @@ async def syncs_keep_failing(stage):
     daemon = await stage.launch(through=["env", f"LD_PRELOAD={stage.options.hurry}", f"HURRY={TROUBLE_HURRY}"])
     await stage.check_settled("at first")
     stage.check(not told(), "there is no such event", told())
+    waits = []
     for number in (1, 2):
         with netlink.owned_table(stage.namespace, "kproxy"):
             began, since, failed = time.monotonic(), len(daemon.lines), await failures()
             stage.server.put(*service(f"new-{number}", 2, "a1").objects())
             stage.check(await stage.until(lambda: len(told()) == number), f"time {number}: the Node is told",
                         daemon.tail())
-            waited = (time.monotonic() - began) * TROUBLE_HURRY
-            stage.check(TROUBLE_SECONDS <= waited < 3 * TROUBLE_SECONDS, "after half a minute", f"{waited:.0f} s")
+            waits.append((time.monotonic() - began) * TROUBLE_HURRY)
+            stage.check(waits[-1] >= TROUBLE_SECONDS, "not before half a minute", f"{waits[-1]:.0f} s")
             tries = await failures() - failed
             stage.check(4 <= tries <= 8, "after some attempts, ever fewer", tries)
             event = (told() or [{}])[-1]
@@ -287,6 +288,8 @@ async def syncs_keep_failing(stage):
                 stage.check(await failures() > failed + tries, "it goes on to fail", await failures())
                 stage.check(len(told()) == 1, "and is not told again", told())
         await stage.check_settled("once the table is nobody's", 8)
+    # Where a busy machine lets it stand for a second, that is many of its own: not so twice.
+    stage.check(min(waits) < 3 * TROUBLE_SECONDS, "and not much later", [f"{waited:.0f} s" for waited in waits])
     stage.check(daemon.running, "kproxy runs", daemon.tail())
 
 

@@ -92,7 +92,8 @@ class FaultyTransport : public apply::Transport {
 };
 
 // Passes everything on, but for one batch: that the kernel does not get, and one of its messages is
-// answered with an error. So a kernel answers that has changed its mind, or somebody in between.
+// answered with an error, of its last attribute. So a kernel answers that has changed its mind, or
+// somebody in between.
 class RefusingTransport : public apply::Transport {
  public:
   explicit RefusingTransport(apply::Transport& below) : below_(below) {}
@@ -114,7 +115,12 @@ class RefusingTransport : public apply::Transport {
     struct {
       nlmsghdr header;
       nlmsgerr error;
-    } answer{{sizeof answer, NLMSG_ERROR, NLM_F_CAPPED, refused->nlmsg_seq, 0}, {-error_, *refused}};
+      nlattr attribute;
+      std::uint32_t offset;
+    } answer{{sizeof answer, NLMSG_ERROR, NLM_F_CAPPED | NLM_F_ACK_TLVS, refused->nlmsg_seq, 0},
+             {-error_, *refused},
+             {NLA_HDRLEN + sizeof answer.offset, NLMSGERR_ATTR_OFFS},
+             static_cast<std::uint32_t>(refused->nlmsg_len - NLA_HDRLEN)};
     answer_.resize(sizeof answer);
     std::memcpy(answer_.data(), &answer, sizeof answer);
     if (--times_ == 0) message_ = -1;
@@ -288,6 +294,36 @@ BOOST_AUTO_TEST_CASE(a_table_that_contradicts_every_change_is_replaced) {
   BOOST_TEST(applied.transactions == 1u);
   BOOST_TEST(applied.inserted == a.desired().elements.size());
   a.check_equal();
+}
+
+// An element is left out for what it is, and not for the moment at which it came.
+BOOST_AUTO_TEST_CASE(refusals_of_an_element_by_their_error) {  // OPS-11 BEYOND-07
+  struct Case {
+    int error;
+    bool left_out;
+  };
+  const Case cases[] = {{ENOMEM, false}, {ENOBUFS, false}, {EAGAIN, false}, {EINTR, false},
+                        {EPERM, false},  {ENOENT, true},   {EINVAL, true},  {ENFILE, true}};
+  for (const Case& c : cases) {
+    BOOST_TEST_CONTEXT(std::strerror(c.error)) {
+      Applying a;
+      RefusingTransport refusing(*a.socket);
+      apply::Engine engine(refusing, a.ruleset.owners());
+      a.ruleset.take_change();
+      require(engine.reconcile(a.wanted()));
+      const apply::Desired before = a.desired();
+      a.ruleset.update({service_state("new", {service_port(Family::ipv4, 6, 3)})}, no_other);
+      refusing.arm(1, c.error, 3);
+      const auto applied = engine.apply(a.ruleset.take_change(), a.wanted());
+      refusing.disarm();
+      BOOST_TEST(applied.ok() == c.left_out);
+      BOOST_TEST((engine.rejected() > 0) == c.left_out);
+      if (!c.left_out) BOOST_TEST(require(a.engine->verify([&] { return before; })).none());
+      require(engine.reconcile(a.wanted()));
+      BOOST_TEST(engine.rejected() == 0u);
+      a.check_equal();
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_fault_that_stays_is_an_error_and_the_old_rules_are_there) {  // OPS-11
