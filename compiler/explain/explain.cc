@@ -1,6 +1,7 @@
 #include "compiler/explain/explain.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 
@@ -166,8 +167,9 @@ void follow_choices(const Rules& rules, const Packet& packet, bool from_host, co
     choice.share = share;
     // What arrived from elsewhere and is delivered to this very node never meets postrouting.
     const bool delivered = !from_host && rules.is_local(endpoint->other);
-    const Walk leaving = explain::walk(rules, delivered ? ChainKind::input : ChainKind::postrouting,
-                                       after_dnat(packet, *endpoint, walk.marked));
+    const ChainKind base_chain = delivered ? ChainKind::input : ChainKind::postrouting;
+    const Walk leaving =
+        explain::walk(rules, {&base_chain, 1}, after_dnat(packet, *endpoint, walk.marked));
     choice.masqueraded = leaving.end == Walk::End::masquerade;
     const bool hairpin = choice.masqueraded && hit(leaving, SetKind::hairpin) != nullptr;
     if (!told || hairpin) {
@@ -267,7 +269,10 @@ Explanation explain(const ruleset::Ruleset& ruleset, const Query& query) {
                        : rules.is_local(query.from)                      ? "host"
                                                                          : "outside";
   const Packet packet = first_packet(query);
-  const Walk arriving = walk(rules, from_host ? ChainKind::output : ChainKind::prerouting, packet);
+  const std::array base_chains =
+      from_host ? std::array{ChainKind::output, ChainKind::unserved_output}
+                : std::array{ChainKind::prerouting, ChainKind::unserved_prerouting};
+  const Walk arriving = walk(rules, base_chains, packet);
   explanation.steps = arriving.steps;
   explanation.service_port = service_port_name(arriving);
   explanation.sticky = arriving.sticky && arriving.end == Walk::End::dnat;

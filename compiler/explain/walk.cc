@@ -64,8 +64,9 @@ class Walker {
  public:
   Walker(const Rules& rules, Packet packet) : rules_(rules), packet_(std::move(packet)) {}
 
-  Walk run(ChainKind base_chain) {
-    run_chain(ChainRef{.kind = base_chain});
+  Walk run(std::span<const ChainKind> base_chains) {
+    for (ChainKind base_chain : base_chains)
+      if (run_chain(ChainRef{.kind = base_chain})) break;
     walk_.marked = packet_.marked;
     return std::move(walk_);
   }
@@ -183,7 +184,7 @@ class Walker {
   bool operator()(const MatchDnatted&) { return packet_.dnatted; }
   bool operator()(const MatchMark&) { return packet_.marked; }
   bool operator()(const MatchLocal& s) {
-    return rules_.is_local(s.source ? packet_.source : packet_.destination);
+    return rules_.is_local(s.source ? packet_.source : packet_.destination) != s.negated;
   }
   bool operator()(const MatchNotLoopback& s) {
     return packet_.family == s.family && !packet_.destination.is_loopback();
@@ -275,8 +276,8 @@ bool Rules::is_local(const Address& address) const {
   return address.is_loopback() || std::find(own.begin(), own.end(), address) != own.end();
 }
 
-Walk walk(const Rules& rules, ChainKind base_chain, Packet packet) {
-  return Walker(rules, std::move(packet)).run(base_chain);
+Walk walk(const Rules& rules, std::span<const ChainKind> base_chains, Packet packet) {
+  return Walker(rules, std::move(packet)).run(base_chains);
 }
 
 }  // namespace kproxy::explain

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,7 +57,7 @@ struct Walk {
   std::vector<std::string> steps;                   // rules that matched, in order, for people
 };
 
-// Runs the packet through one base chain.
-Walk walk(const Rules& rules, ruleset::ChainKind base_chain, Packet packet);
+// Runs the packet through base chains, one after the other until its fate is decided.
+Walk walk(const Rules& rules, std::span<const ruleset::ChainKind> base_chains, Packet packet);
 
 }  // namespace kproxy::explain

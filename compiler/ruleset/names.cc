@@ -123,6 +123,10 @@ std::string name(const ChainRef& chain, const OwnerNames& owners) {
       return "output";
     case ChainKind::postrouting:
       return "postrouting";
+    case ChainKind::unserved_prerouting:
+      return "unserved-prerouting";
+    case ChainKind::unserved_output:
+      return "unserved-output";
     case ChainKind::lookup:
       return scoped;
     case ChainKind::external_local:
@@ -182,6 +186,8 @@ std::optional<ChainRef> parse_chain_name(std::string_view text, OwnerNames& owne
       ChainKind::input,
       ChainKind::output,
       ChainKind::postrouting,
+      ChainKind::unserved_prerouting,
+      ChainKind::unserved_output,
       ChainKind::mark_for_masquerade,
       ChainKind::masquerade,
       ChainKind::reject,

@@ -68,6 +68,8 @@ enum class ChainKind : std::uint8_t {
   input,
   output,
   postrouting,
+  unserved_prerouting,  // after all DNAT: what went to a ClusterIP's address, and nobody took it
+  unserved_output,
   // Constant.
   lookup,               // per scope and family: finds the frontend
   external_local,       // per scope and family: external frontends under policy Local

@@ -10,6 +10,8 @@ using service::LocalDetector;
 using service::ServicePort;
 
 constexpr int kDnatPriority = -100;
+// Other proxies' and the host's own DNAT comes first: whom they redirect never gets here.
+constexpr int kUnservedPriority = -90;
 constexpr int kSnatPriority = 100;
 
 Field source(Family family) {
@@ -63,7 +65,6 @@ void add_cluster_ip_masquerade(const service::NodeView& node, Family family, Cha
 Chain lookup_chain(Scope scope, Family family, const service::NodeView& node) {
   Chain chain{.ref = lookup(scope, family)};
   const Key frontend = frontend_key(scope, family);
-  const Key to = key({destination(family)});
   if (scope == Scope::services) {
     Key frontend_and_source = frontend;
     frontend_and_source.fields.push_back(source(family));
@@ -77,8 +78,7 @@ Chain lookup_chain(Scope scope, Family family, const service::NodeView& node) {
   chain.rules.push_back({VerdictMap{frontend, scoped(SetKind::frontends, scope, family)}});
   if (scope == Scope::node_ports) return chain;
 
-  chain.rules.push_back({InSet{to, of_family(SetKind::cluster_ips, family)}, goto_(kReject)});
-  chain.rules.push_back({InSet{to, of_family(SetKind::service_cidrs, family)}, drop()});
+  const Key to = key({destination(family)});
   const MatchLocal to_us{.source = false};
   const Verdict to_node_ports = goto_(lookup(Scope::node_ports, family));
   if (node.of(family).node_ports_everywhere)
@@ -113,6 +113,20 @@ Chain record_chain(Family family) {
   return chain;
 }
 
+// Nobody took what went to a ClusterIP, or to an address that none has. What is delivered to this
+// node is its own affair, where it comes from elsewhere: the address may be the node's, too.
+void add_unserved(bool from_elsewhere, Chain& chain) {
+  for (Family family : kFamilies) {
+    const auto add = [&](SetKind kind, const Verdict& verdict) {
+      const InSet to{key({destination(family)}), of_family(kind, family)};
+      const MatchLocal not_here{.source = false, .negated = true};
+      chain.rules.push_back(from_elsewhere ? Rule{to, not_here, verdict} : Rule{to, verdict});
+    };
+    add(SetKind::cluster_ips, goto_(kReject));
+    add(SetKind::service_cidrs, drop());
+  }
+}
+
 Chain base_chain(ChainKind kind, Hook::Point point, int priority) {
   return Chain{.ref = {.kind = kind}, .hook = Hook{point, priority}, .rules = {}};
 }
@@ -139,7 +153,14 @@ void add_base_chains(const service::NodeView& node, std::vector<Chain>& chains) 
         {MatchDnatted{},
          InSet{key({source(family), destination(family)}), of_family(SetKind::hairpin, family)},
          Masquerade{}});
-  for (Chain* chain : {&prerouting, &input, &output, &postrouting})
+  Chain unserved_prerouting =
+      base_chain(ChainKind::unserved_prerouting, Hook::Point::prerouting, kUnservedPriority);
+  Chain unserved_output =
+      base_chain(ChainKind::unserved_output, Hook::Point::output, kUnservedPriority);
+  add_unserved(true, unserved_prerouting);
+  add_unserved(false, unserved_output);
+  for (Chain* chain :
+       {&prerouting, &input, &output, &postrouting, &unserved_prerouting, &unserved_output})
     chains.push_back(std::move(*chain));
 }
 

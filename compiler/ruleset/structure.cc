@@ -70,7 +70,8 @@ struct StatementText {
     return "meta mark & " + hexadecimal(s.bit) + " != 0";
   }
   std::string operator()(const MatchLocal& s) const {
-    return s.source ? "fib saddr type local" : "fib daddr type local";
+    return std::string(s.source ? "fib saddr type " : "fib daddr type ") +
+           (s.negated ? "!= local" : "local");
   }
   std::string operator()(const MatchNotLoopback& s) const {
     return s.family == Family::ipv4 ? "ip daddr != 127.0.0.0/8" : "ip6 daddr != ::1";

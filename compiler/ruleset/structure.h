@@ -39,8 +39,12 @@ struct MatchFamily { Family family; bool operator==(const MatchFamily&) const = 
 struct MatchProtocol { Protocol protocol; bool operator==(const MatchProtocol&) const = default; };
 struct MatchDnatted { bool operator==(const MatchDnatted&) const = default; };  // ct status dnat
 struct MatchMark { std::uint32_t bit; bool operator==(const MatchMark&) const = default; };  // set
-// fib saddr type local, fib daddr type local
-struct MatchLocal { bool source; bool operator==(const MatchLocal&) const = default; };
+// fib saddr type local, fib daddr type local, or !=
+struct MatchLocal {
+  bool source;
+  bool negated = false;
+  bool operator==(const MatchLocal&) const = default;
+};
 // Destination outside the loopback prefix: 127.0.0.0/8 or ::1.
 struct MatchNotLoopback { Family family; bool operator==(const MatchNotLoopback&) const = default; };
 // iifname "name", iifname "prefix*", or !=

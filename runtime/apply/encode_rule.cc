@@ -89,7 +89,7 @@ class RuleEncoder {
     nftnl_expr_set_u32(fib, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
     nftnl_expr_set_u32(fib, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
     const std::uint32_t local = RTN_LOCAL;
-    compare(NFT_CMP_EQ, &local, sizeof local);
+    compare(s.negated ? NFT_CMP_NEQ : NFT_CMP_EQ, &local, sizeof local);
   }
 
   void operator()(const ruleset::MatchNotLoopback& s) {

@@ -133,7 +133,7 @@ class Kpcompile(unittest.TestCase):
     def test_json(self):
         report = json.loads(self.compile("--output", "json", self.snapshot))
         self.assertEqual(report["node"], "node-1")
-        self.assertEqual(report["structure"]["baseChains"], 4)
+        self.assertEqual(report["structure"]["baseChains"], 6)
         self.assertEqual(report["elements"]["services4"], 2)
         self.assertEqual(list(report["services"]), ["shop/api", "shop/web"])
         port = report["services"]["shop/web"][0]
@@ -148,7 +148,7 @@ class Kpcompile(unittest.TestCase):
         numbers = dict(line.rsplit(None, 1) for line in stats.splitlines() if line)
         self.assertEqual(numbers["Services"], "2")
         self.assertEqual(numbers["endpoints"], "3")
-        self.assertEqual(numbers["base chains"], "4")
+        self.assertEqual(numbers["base chains"], "6")
 
     def test_diagnostics_go_to_stderr_and_count_under_strict(self):
         objects = copy.deepcopy(OBJECTS)

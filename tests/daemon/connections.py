@@ -18,6 +18,9 @@ ECHO_PORT, ECHO_TARGET = 90, 8090
 LARGE, TIMES = 2000, 8  # bytes: more than a packet holds; messages
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 ETH_P_IP = 0x0800
+# Of the Service range, and no Service's: another proxy has the first.
+OTHERS = {4: "10.96.77.1", 6: "fd00:96::77:1"}
+NOBODYS = {4: "10.96.77.2", 6: "fd00:96::77:2"}
 ACK = 0x10
 POD_PORT = 8080
 FAR = 1 << 20  # beyond any window
@@ -208,4 +211,22 @@ async def stale_flows_counted(node):
             node.expect(seen.host == "a2", f"afterwards: {seen}")
 
 
-TESTS = [large_messages, out_of_window, stale_flows_counted]
+async def another_proxy(node):
+    """Where another proxy's table redirects an address of the Service range, ours does not drop (CIP-05)"""
+    addresses = dict(zip(FAMILIES, topology.ADDRESSES["a1"]))
+    rules = "".join(f"{word} daddr {OTHERS[family]} tcp dport 80 dnat {word} to {pod}; " for word, family, pod in (
+        ("ip", 4, f"{addresses[4]}:{POD_PORT}"), ("ip6", 6, f"[{addresses[6]}]:{POD_PORT}")))
+    await node.nft("table inet other-proxy {" + "".join(
+        f"chain {hook} {{ type nat hook {hook} priority -100; {rules} }};" for hook in ("prerouting", "output")) + "}")
+    # Of chains with equal priority the kernel calls the younger one first.
+    node.write([service("web", 1, "a2")])
+    await node.start()
+    for sender in ("a3", "client", "node-a"):
+        for family, source in zip(FAMILIES, topology.ADDRESSES[sender]):
+            for address, wanted in ((OTHERS[family], "a1"), (NOBODYS[family], "silence")):
+                with Client(node.world[topology.host_of(sender)], family, source, "tcp", address, 80) as client:
+                    seen = await client.connect(SILENCE_SECONDS if wanted == "silence" else PATIENCE_SECONDS)
+                node.expect(wanted in (seen.host, seen.kind), f"{sender} to {address}: {seen}, not {wanted}")
+
+
+TESTS = [large_messages, out_of_window, stale_flows_counted, another_proxy]

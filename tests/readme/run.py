@@ -174,6 +174,7 @@ BLOCKS = {
     "map services4 {": excerpt,
     "chain services4-random-3 {": excerpt,
     "map services4-external {": excerpt,
+    "chain unserved-prerouting {": excerpt,
     "kubectl get services,endpointslices,nodes,servicecidrs -A -o json > cluster.json": Elsewhere(CLUSTER),
     "$ kpcompile explain --node worker-1 --cluster-cidr 10.244.0.0/16 contrib/quickstart.d/cluster.json \\": session,
     "docker build --file contrib/Dockerfile --tag registry.example.com/kproxy:0.1.0 .": Elsewhere(CLUSTER),
