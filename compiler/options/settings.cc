@@ -8,6 +8,8 @@
 
 #include "compiler/options/gates.h"
 #include "compiler/options/number.h"
+#include "compiler/types/json_text.h"
+#include "compiler/types/name.h"
 
 namespace kproxy::options {
 namespace {
@@ -67,7 +69,14 @@ class Checker {
   std::string node() {
     if (settings_.hostname_override.empty()) return {};
     std::string name(trim(settings_.hostname_override));
-    if (name.empty()) error("hostnameOverride", "is blank", "give the Node object's name");
+    if (name.empty()) {
+      error("hostnameOverride", "is blank", "give the Node object's name");
+    } else if (!is_plain(name)) {
+      error("hostnameOverride", "is " + json_text(name) + ", not a name", std::string(kPlain));
+    } else if (name.size() > kLongestSubdomain) {
+      error("hostnameOverride",
+            "is longer than " + std::to_string(kLongestSubdomain) + " characters");
+    }
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     return name;
   }

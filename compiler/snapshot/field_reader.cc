@@ -1,6 +1,5 @@
 #include "compiler/snapshot/field_reader.h"
 
-#include <algorithm>
 #include <charconv>
 
 namespace kproxy::snapshot {
@@ -77,12 +76,8 @@ Port FieldReader::port(Value of, std::string_view key) {
 
 std::string_view FieldReader::name(Value of, std::string_view key, std::size_t longest) {
   const std::string_view name = text(of, key);
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  });
-  if (!plain) {
-    wrong(of[key], "not a name: letters, digits, '-', '_' and '.' may be in it");
+  if (!is_plain(name)) {
+    wrong(of[key], "not a name: " + std::string(kPlain));
     return {};
   }
   if (name.size() > longest) {

@@ -13,6 +13,7 @@
 
 #include "compiler/snapshot/decode.h"
 #include "compiler/snapshot/tree.h"
+#include "compiler/types/name.h"
 
 namespace kproxy::snapshot {
 
@@ -65,8 +66,7 @@ class FieldReader {
   bool boolean(Value of, std::string_view key, bool otherwise);
   // 1..65535; 0 where it is absent, null or 0.
   Port port(Value of, std::string_view key);
-  // A name made of letters, digits, '-', '_' and '.', no longer than `longest`: one that can stand
-  // in an nft ruleset and in a file name. Empty where it is absent.
+  // A name that is plain and no longer than `longest`. Empty where it is absent.
   std::string_view name(Value of, std::string_view key, std::size_t longest);
   std::string_view required_name(Value of, std::string_view key, std::size_t longest);
   Protocol protocol(Value of);  // TCP where it is absent
@@ -89,8 +89,5 @@ class FieldReader {
   const Subject* subject_;
   bool failed_ = false;
 };
-
-inline constexpr std::size_t kLongestLabel = 63;       // namespaces, Services, ports, zones
-inline constexpr std::size_t kLongestSubdomain = 253;  // the other objects
 
 }  // namespace kproxy::snapshot

@@ -10,6 +10,8 @@
 
 #include "compiler/options/flags.h"
 #include "compiler/options/number.h"
+#include "compiler/types/json_text.h"
+#include "compiler/types/name.h"
 #include "runtime/config/daemon_flags.h"
 #include "runtime/config/effective.h"
 #include "runtime/config/text_file.h"
@@ -61,6 +63,10 @@ Result<std::string> host_name() {
   char name[HOST_NAME_MAX + 1] = {};
   if (gethostname(name, sizeof name - 1) != 0 || name[0] == '\0')
     return Error{"--hostname-override", "is needed: this host has no name", {}};
+  if (!is_plain(name))
+    return Error{"--hostname-override",
+                 "is needed: this host's name, " + json_text(name) + ", can be no Node's",
+                 {}};
   std::string lower = name;
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return lower;

@@ -121,6 +121,9 @@ BOOST_AUTO_TEST_CASE(what_a_file_must_not_say) {
       {"hostnameOverride: ' '",
        "config.yaml:3: KubeProxyConfiguration.hostnameOverride: is blank "
        "(give the Node object's name)\n"},
+      {"hostnameOverride: \"n\\nflush ruleset\\n#\"",
+       "config.yaml:3: KubeProxyConfiguration.hostnameOverride: is \"n\\nflush ruleset\\n#\", "
+       "not a name (letters, digits, '-', '_' and '.' may be in it)\n"},
       {"mode: userspace",
        "config.yaml:3: KubeProxyConfiguration.mode: is \"userspace\", not a proxy mode "
        "(set it to nftables)\n"},

@@ -68,6 +68,8 @@ BOOST_AUTO_TEST_CASE(what_flags_mean) {
       {{}, nothing},
       {{"--node", "Node-1"}, [](Options& o) { o.node = "node-1"; }},
       {{"--hostname-override= Node-1 "}, [](Options& o) { o.node = "node-1"; }},
+      {{"--node=N_1.example"}, [](Options& o) { o.node = "n_1.example"; }},
+      {{"--node=" + std::string(253, 'n')}, [](Options& o) { o.node.assign(253, 'n'); }},
       {{"--cluster-cidr", "10.0.0.0/8"}, pods},
       {{"--cluster-cidr=10.0.0.0/8"}, pods},
       {{"--cluster_cidr=10.0.0.0/8"}, pods},  // CFG-40
@@ -163,6 +165,14 @@ BOOST_AUTO_TEST_CASE(what_flags_must_not_say) {
        "others (primary stands alone)\n"},
       {{"--node= "},
        "--node: KubeProxyConfiguration.hostnameOverride: is blank (give the Node object's name)\n"},
+      {{"--node=n1\nflush ruleset\n#"},
+       "--node: KubeProxyConfiguration.hostnameOverride: is \"n1\\nflush ruleset\\n#\", not a name "
+       "(letters, digits, '-', '_' and '.' may be in it)\n"},
+      {{"--node=shop/n1"},
+       "--node: KubeProxyConfiguration.hostnameOverride: is \"shop/n1\", not a name (letters, "
+       "digits, '-', '_' and '.' may be in it)\n"},
+      {{"--node=" + std::string(254, 'n')},
+       "--node: KubeProxyConfiguration.hostnameOverride: is longer than 253 characters\n"},
       {{"--feature-gates=AllAlpha"},
        "--feature-gates: KubeProxyConfiguration.featureGates: holds \"AllAlpha\" (write NAME=true "
        "or NAME=false)\n"},

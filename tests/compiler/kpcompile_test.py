@@ -176,6 +176,12 @@ class Kpcompile(unittest.TestCase):
         self.compile(several, status=1, stderr="node")
         self.assertEqual(self.compile("--node=node-1", several), self.compile(self.snapshot))
 
+    def test_a_node_name_brings_no_line_of_its_own(self):
+        for name in ("n1\nflush ruleset\n#", "n1\x7f", "node 1"):
+            with self.subTest(name=name):
+                self.assertEqual(self.compile("--node", name, self.snapshot, status=1,
+                                              stderr="KubeProxyConfiguration.hostnameOverride"), "")
+
     def test_inputs_that_cannot_be_read(self):
         empty = os.path.join(self.folder, "empty")
         os.mkdir(empty)
