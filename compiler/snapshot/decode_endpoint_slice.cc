@@ -33,7 +33,9 @@ class HintsOfSlice {
     Names names;
     for (Value hint : list) {
       if (hint.kind() != Kind::object) reader.wrong(hint, "not an object");
-      const std::string_view name = reader.required_name(hint, "name", kLongestSubdomain);
+      // An empty name is nobody's, but it makes a hint all the same.
+      const std::string_view name = reader.name(hint, "name", kLongestSubdomain);
+      if (!hint["name"].is_given()) reader.wrong(hint, "name", "is missing");
       if (reader.failed()) break;
       names.push_back(pool_.intern(name));
     }

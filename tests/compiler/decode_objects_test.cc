@@ -307,6 +307,8 @@ constexpr Case kEndpoints[] = {
     {R"({"addresses":["10.0.0.1"],"hints":{"forZones":[],"forNodes":null}})", ",10.0.0.1"},
     {R"({"addresses":["10.0.0.1"],"hints":{"forZones":[{"name":"a"},{"name":"b"}],"forNodes":[{"name":"n"}]}})",
      ",10.0.0.1+zone:a+zone:b+node:n"},
+    {R"({"addresses":["10.0.0.1"],"hints":{"forZones":[{"name":""}],"forNodes":[{"name":""},{"name":"n"}]}})",
+     ",10.0.0.1+zone:+node:+node:n"},
     {R"({"addresses":["10.0.0.1"],"zone":7,"hostname":7,"targetRef":7,"deprecatedTopology":7})",
      ",10.0.0.1"},
     {R"({"addresses":["10.0.0.1"],"nodeName":"a"},{"addresses":["10.0.0.1"],"nodeName":"a"})",

@@ -11,7 +11,7 @@ namespace {
 // An endpoint is written as its state, then where it is and what it is hinted for:
 //   R ready   P ready and terminating (published all the same)   T serving, terminating
 //   X not ready   D terminating, not serving
-//   * on this node   zA, zB hinted for a zone   nA, nB hinted for a node
+//   * on this node   zA, zB hinted for a zone   nA, nB hinted for a node; z, n: without its name
 // Endpoints are numbered from 1, and a result is the numbers of those that are eligible.
 struct Case {
   const char* clauses;
@@ -46,6 +46,10 @@ constexpr Case kCases[] = {
     {"SEL-06a else b", "A", "RnBzA RnBzB", "1", ""},
     {"SEL-07 node hints incomplete", "A", "RnAzA RzA RzB", "12", ""},
     {"EP-13 empty", "A", "R", "1", ""},
+    {"EP-13 empty names", "A", "RzA Rz", "1", ""},
+    {"EP-13 empty names", "A", "Rz Rz", "12", ""},
+    {"EP-13 empty names", "", "Rz RzA", "12", ""},
+    {"EP-13 empty names", "A", "RnzB RnAzA", "2", ""},
     {"no endpoints", "A", "", "", ""},
 };
 
@@ -56,6 +60,11 @@ struct Hinted {
   Candidate candidate(Port port) const { return {&endpoint, has_hints() ? &hints : nullptr, port}; }
 };
 
+std::string_view name_at(const std::string& text, std::size_t at) {
+  if (text[at] == 'A') return "A";
+  return text[at] == 'B' ? "B" : "";
+}
+
 Hinted parse(const std::string& text, unsigned number) {
   Hinted parsed;
   auto& [endpoint, hints] = parsed;
@@ -65,8 +74,8 @@ Hinted parse(const std::string& text, unsigned number) {
   endpoint.terminating = text[0] == 'T' || text[0] == 'D' || text[0] == 'P';
   for (std::size_t i = 1; i < text.size(); ++i) {
     if (text[i] == '*') endpoint.node = "A";
-    if (text[i] == 'z') hints.zones.push_back(text[i + 1] == 'A' ? "A" : "B");
-    if (text[i] == 'n') hints.nodes.push_back(text[i + 1] == 'A' ? "A" : "B");
+    if (text[i] == 'z') hints.zones.push_back(name_at(text, i + 1));
+    if (text[i] == 'n') hints.nodes.push_back(name_at(text, i + 1));
   }
   return parsed;
 }
