@@ -78,7 +78,8 @@ std::optional<Address> Address::from_wire(std::span<const std::uint8_t> bytes, F
 std::optional<Address> Address::parse(std::string_view text) {
   if (text.find(':') == std::string_view::npos) return parse_ipv4(text);
   char buffer[INET6_ADDRSTRLEN];
-  if (text.size() >= sizeof buffer) return std::nullopt;
+  if (text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos)
+    return std::nullopt;
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = '\0';
   std::array<std::uint8_t, 16> bytes;

@@ -33,6 +33,18 @@ BOOST_AUTO_TEST_CASE(from_the_wire) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(nothing_comes_after_a_text) {
+  using namespace std::string_view_literals;
+  for (std::string_view text : {"2001:db8::1\0zz"sv, "2001:db8::1\0"sv, "::\0:1"sv, "10.0.0.1\0"sv,
+                                "10.0.0.1 "sv, "2001:db8::1 "sv}) {
+    const std::string prefix = std::string(text) + "/8";
+    BOOST_TEST(!Address::parse(text), text);
+    BOOST_TEST(!Cidr::parse(prefix), prefix);
+  }
+  for (std::string_view text : {"fd00::/8\0"sv, "fd00::/\0008"sv, "10.0.0.0/8\0"sv, "fd00::/8 "sv})
+    BOOST_TEST(!Cidr::parse(text), text);
+}
+
 BOOST_AUTO_TEST_CASE(outermost_prefixes) {
   const std::pair<std::vector<const char*>, const char*> cases[] = {
       {{}, ""},

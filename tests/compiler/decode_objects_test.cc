@@ -123,6 +123,9 @@ constexpr Case kSpecs[] = {
     {R"("externalIPs":["nonsense","192.0.2.1"])",
      " external=192.0.2.1\nwarning: input: $.spec.externalIPs[0]: Service shop/web: is "
      "\"nonsense\", not an IP address; ignored"},
+    {R"("externalIPs":["2001:db8::1\u0000zz"])",
+     " external-unreadable\nwarning: input: $.spec.externalIPs[0]: Service shop/web: is "
+     "\"2001:db8::1\\x00zz\", not an IP address; ignored"},
     {R"("externalIPs":[""])", " external-unreadable"},
     {R"("externalIPs":[])", ""},
     // source ranges (SVC-13, BEYOND-19)
