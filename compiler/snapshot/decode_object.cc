@@ -100,7 +100,7 @@ std::optional<Object> decode_object(Value object, Subject& subject, StringPool& 
 std::vector<Cidr> decode_cidrs(Value list, FieldReader& reader) {
   std::vector<Cidr> cidrs;
   for (Value value : list) {
-    std::string_view text = reader.text(value);
+    std::string_view text = reader.text_or_null(value);
     if (reader.failed()) break;
     constexpr std::string_view kBlanks = " \t\r\n";
     text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));

@@ -77,7 +77,7 @@ void decode_cluster_ips(Value spec, FieldReader& reader, Service& service) {
 void decode_external_ips(Value spec, FieldReader& reader, Service& service) {
   const Value list = reader.list(spec, "externalIPs");
   for (Value value : list) {
-    const std::string_view text = reader.text(value);
+    const std::string_view text = reader.text_or_null(value);
     if (reader.failed()) return;
     if (const auto address = Address::parse(text)) {
       service.external_ips.push_back(*address);
@@ -93,6 +93,7 @@ std::vector<Address> decode_load_balancer_ips(Value object, FieldReader& reader)
   std::vector<Address> addresses;
   const Value status = reader.object(object, "status");
   for (Value ingress : reader.list(reader.object(status, "loadBalancer"), "ingress")) {
+    if (ingress.kind() == Kind::null) continue;
     if (ingress.kind() != Kind::object) reader.wrong(ingress, "not an object");
     const std::string_view text = reader.text(ingress, "ip");
     const std::string_view mode = reader.text(ingress, "ipMode");

@@ -44,6 +44,10 @@ std::string_view FieldReader::text(Value of, std::string_view key) {
 
 std::string_view FieldReader::text(Value value) {
   if (value.kind() == Kind::null) wrong(value, "not a string");
+  return text_or_null(value);
+}
+
+std::string_view FieldReader::text_or_null(Value value) {
   return expect(value, Kind::string, "not a string") ? value.text() : std::string_view();
 }
 

@@ -73,6 +73,7 @@ class FieldReader {
 
   // An element of a list, by itself.
   std::string_view text(Value value);
+  std::string_view text_or_null(Value value);  // null: empty
 
   // `what` follows "is <the value>, ": "not a port number".
   void wrong(Value value, std::string_view what);

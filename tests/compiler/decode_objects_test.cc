@@ -126,7 +126,9 @@ constexpr Case kSpecs[] = {
     {R"("externalIPs":["2001:db8::1\u0000zz"])",
      " external-unreadable\nwarning: input: $.spec.externalIPs[0]: Service shop/web: is "
      "\"2001:db8::1\\x00zz\", not an IP address; ignored"},
+    {R"("externalIPs":[null,"192.0.2.1"])", " external=192.0.2.1"},
     {R"("externalIPs":[""])", " external-unreadable"},
+    {R"("externalIPs":[null])", " external-unreadable"},
     {R"("externalIPs":[])", ""},
     // source ranges (SVC-13, BEYOND-19)
     {R"("loadBalancerSourceRanges":[" 10.0.0.0/8 ","\t2001:db8::/32\n"])",
@@ -138,6 +140,13 @@ constexpr Case kSpecs[] = {
     {R"("loadBalancerSourceRanges":["10.0.0.0/33","10.0.0.0/8"])",
      " ranges=10.0.0.0/8\nwarning: input: $.spec.loadBalancerSourceRanges[0]: Service shop/web: is "
      "\"10.0.0.0/33\", not a prefix; ignored (write it like 10.0.0.0/8 or fd00::/64)"},
+    {R"("loadBalancerSourceRanges":[null,"10.0.0.0/8"])",
+     " ranges=10.0.0.0/8\nwarning: input: $.spec.loadBalancerSourceRanges[0]: Service shop/web: is "
+     "null, not a prefix; ignored (write it like 10.0.0.0/8 or fd00::/64)"},
+    {R"("loadBalancerSourceRanges":[null])",
+     " ranges-unreadable\nwarning: input: $.spec.loadBalancerSourceRanges[0]: Service shop/web: is "
+     "null, not a prefix; ignored (write it like 10.0.0.0/8 or fd00::/64)\nwarning: input: "
+     "$.spec.loadBalancerSourceRanges: Service shop/web: has no readable prefix; nobody is let in"},
     {R"("loadBalancerSourceRanges":[""])",
      " ranges-unreadable\nwarning: input: $.spec.loadBalancerSourceRanges[0]: Service shop/web: is "
      "\"\", not a prefix; ignored (write it like 10.0.0.0/8 or fd00::/64)\nwarning: input: "
@@ -245,6 +254,8 @@ constexpr Case kAroundSpecs[] = {
     {R"("status":{"loadBalancer":{"ingress":[{"ip":"x"},{"ip":"192.0.2.1"}]}},"metadata":{"name":"web","namespace":"shop"})",
      "Service shop/web ip=10.96.0.1 vip=192.0.2.1\nwarning: input: "
      "$.status.loadBalancer.ingress[0].ip: Service shop/web: is \"x\", not an IP address; ignored"},
+    {R"("status":{"loadBalancer":{"ingress":[null,{"ip":"192.0.2.1"}]}},"metadata":{"name":"web","namespace":"shop"})",
+     "Service shop/web ip=10.96.0.1 vip=192.0.2.1"},
     {R"("status":{"loadBalancer":{"ingress":["192.0.2.1"]}},"metadata":{"name":"web","namespace":"shop"})",
      "error: input: $.status.loadBalancer.ingress[0]: Service shop/web: is \"192.0.2.1\", not an "
      "object"},
