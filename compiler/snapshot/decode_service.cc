@@ -99,7 +99,7 @@ std::vector<Address> decode_load_balancer_ips(Value object, FieldReader& reader)
     const std::string_view mode = reader.text(ingress, "ipMode");
     if (reader.failed()) break;
     // Other modes, and balancers known by name only: traffic has to leave towards the balancer.
-    if (text.empty() || !(mode.empty() || mode == "VIP")) continue;
+    if (text.empty() || (ingress["ipMode"].is_given() && mode != "VIP")) continue;
     if (const auto address = Address::parse(text)) {
       addresses.push_back(*address);
     } else {

@@ -249,7 +249,7 @@ constexpr Case kAroundSpecs[] = {
     {R"("metadata":{"name":"a-b_c.D9","namespace":"shop"})", "Service shop/a-b_c.D9 ip=10.96.0.1"},
     {R"("status":null,"metadata":{"name":"web","namespace":"shop"})",
      "Service shop/web ip=10.96.0.1"},
-    {R"("status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"},{"ip":"192.0.2.2","ipMode":"VIP"},{"ip":"192.0.2.3","ipMode":"Proxy"},{"hostname":"a.example"},{"ip":"","ipMode":null},{"ip":"2001:DB8::01","ipMode":null,"ports":[{"port":1}]}]}},"metadata":{"name":"web","namespace":"shop"})",
+    {R"("status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"},{"ip":"192.0.2.2","ipMode":"VIP"},{"ip":"192.0.2.3","ipMode":"Proxy"},{"ip":"192.0.2.4","ipMode":""},{"hostname":"a.example"},{"ip":"","ipMode":null},{"ip":"2001:DB8::01","ipMode":null,"ports":[{"port":1}]}]}},"metadata":{"name":"web","namespace":"shop"})",
      "Service shop/web ip=10.96.0.1 vip=192.0.2.1,192.0.2.2,2001:db8::1"},
     {R"("status":{"loadBalancer":{"ingress":[{"ip":"x"},{"ip":"192.0.2.1"}]}},"metadata":{"name":"web","namespace":"shop"})",
      "Service shop/web ip=10.96.0.1 vip=192.0.2.1\nwarning: input: "
