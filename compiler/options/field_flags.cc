@@ -84,6 +84,8 @@ Values FieldFlags::values(Errors& errors) const {
     const std::string name(field.path);
     if (is_list(field.type)) {
       std::vector<std::string> items = split(given_[i].list);
+      // kube-proxy passes over a comma too many in gates and modules, and nowhere else.
+      if (field.type != FieldType::texts) std::erase(items, "");
       if (field.type == FieldType::booleans)
         items = read_booleans(items, place(field.path), errors);
       if (!items.empty()) values[name] = std::move(items);
@@ -144,7 +146,8 @@ std::vector<std::pair<std::string, std::string>> FieldFlags::listing() const {
 std::vector<std::string> split(const std::vector<std::string>& lists) {
   std::vector<std::string> items;
   for (const std::string& list : lists) {
-    for (std::size_t begin = 0; begin < list.size();) {
+    if (list.empty()) continue;
+    for (std::size_t begin = 0; begin <= list.size();) {
       const std::size_t comma = std::min(list.find(',', begin), list.size());
       items.push_back(list.substr(begin, comma - begin));
       begin = comma + 1;

@@ -60,7 +60,7 @@ class FieldFlags {
   std::deque<Given> given_;  // beside table_
 };
 
-// "a,b" and "c": a, b, c.
+// "a,b" and "c": a, b, c. Nothing of an empty list, but an empty text after a last comma.
 std::vector<std::string> split(const std::vector<std::string>& lists);
 
 }  // namespace kproxy::options

@@ -107,6 +107,10 @@ BOOST_AUTO_TEST_CASE(what_flags_mean) {
        {"file"}},
       {{"--bind-address=192.0.2.1"},
        [](Options& o) { o.bind_address = Address::parse("192.0.2.1"); }},
+      {{"--nodeport-addresses=", "--nodeport-addresses=10.0.0.0/8"},
+       [&](Options& o) { o.node_port_addresses = {cidr("10.0.0.0/8")}; }},
+      {{"--feature-gates=AllAlpha=true,,AllowServiceExternalIPs=false,"},
+       [](Options& o) { o.allow_service_external_ips = false; }},
       {{"--feature-gates=AllAlpha=true,AllowServiceExternalIPs=false"},
        [](Options& o) { o.allow_service_external_ips = false; }},
       {{"--feature-gates=AllowServiceExternalIPs=false",
@@ -163,6 +167,16 @@ BOOST_AUTO_TEST_CASE(what_flags_must_not_say) {
       {{"--nodeport-addresses=10.0.0.0/8,primary"},
        "--nodeport-addresses: KubeProxyConfiguration.nodePortAddresses[1]: is \"primary\" among "
        "others (primary stands alone)\n"},
+      // CFG-46: an empty entry, wherever it stands.
+      {{"--nodeport-addresses=10.0.0.0/8,"},
+       "--nodeport-addresses: KubeProxyConfiguration.nodePortAddresses[1]: is \"\", not a CIDR "
+       "(like 192.0.2.0/24, or the lone word primary)\n"},
+      {{"--nodeport-addresses=,10.0.0.0/8"},
+       "--nodeport-addresses: KubeProxyConfiguration.nodePortAddresses[0]: is \"\", not a CIDR "
+       "(like 192.0.2.0/24, or the lone word primary)\n"},
+      {{"--cluster-cidr=10.0.0.0/8,"},
+       "--cluster-cidr: KubeProxyConfiguration.clusterCIDR: holds \"\", not a CIDR (like "
+       "10.244.0.0/16)\n"},
       {{"--node= "},
        "--node: KubeProxyConfiguration.hostnameOverride: is blank (give the Node object's name)\n"},
       {{"--node=n1\nflush ruleset\n#"},
