@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -46,8 +47,10 @@ std::optional<std::int64_t> as_integer(const YAML::Node& node) {
   return parse_integer(node.Scalar());
 }
 
+// Words like inf and nan are texts to YAML.
 bool is_number(const YAML::Node& node) {
-  return node.Tag() == "?" && parse_number(node.Scalar()).has_value();
+  const auto number = node.Tag() == "?" ? parse_number(node.Scalar()) : std::nullopt;
+  return number && std::isfinite(*number);
 }
 
 bool is_text(const YAML::Node& node) {

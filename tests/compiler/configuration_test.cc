@@ -85,6 +85,10 @@ BOOST_AUTO_TEST_CASE(what_a_file_means) {
        [](Options& o) { o.allow_service_external_ips = false; }},
       {"featureGates: {NFTablesProxyMode: true, AllAlpha: false}", [](Options&) {}},
       {"featureGates: {InPlacePodVerticalScaling: false, WatchList: true}", [](Options&) {}},
+      // CFG-44: words that are no numbers.
+      {"hostnameOverride: inf", [](Options& o) { o.node = "inf"; }},
+      {"hostnameOverride: NaN", [](Options& o) { o.node = "nan"; }},
+      {"hostnameOverride: -infinity", [](Options& o) { o.node = "-infinity"; }},
       // Booleans of YAML 1.1.
       {"nftables: {masqueradeAll: on}", [](Options& o) { o.masquerade_all = true; }},
       // Known and of no effect on the ruleset.
@@ -188,6 +192,10 @@ BOOST_AUTO_TEST_CASE(what_a_file_must_not_say) {
        "config.yaml:3: KubeProxyConfiguration.nodePortAddresses[0]: is 1, not a string\n"},
       {"featureGates: {A: 1}",
        "config.yaml:3: KubeProxyConfiguration.featureGates.A: is 1, not true or false\n"},
+      {"hostnameOverride: 1e3",
+       "config.yaml:3: KubeProxyConfiguration.hostnameOverride: is 1e3, not a string\n"},
+      {"clientConnection: {qps: inf}",
+       "config.yaml:3: KubeProxyConfiguration.clientConnection.qps: is \"inf\", not a number\n"},
       {"configSyncPeriod: 30",
        "config.yaml:3: KubeProxyConfiguration.configSyncPeriod: is 30, not a duration like 30s or "
        "\"0\"\n"},
