@@ -24,7 +24,7 @@ using ReadBytes = std::function<std::size_t(char* buffer, std::size_t size)>;
 
 struct Diagnostics {
   Errors errors;    // an object, or an entry of one, was left out
-  Errors warnings;  // harmless oddities: an unreadable externalIP, a slice without its label
+  Errors warnings;  // harmless oddities: an unreadable externalIP, a slice of host names
 };
 
 class Decoder {

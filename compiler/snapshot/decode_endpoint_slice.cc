@@ -110,6 +110,10 @@ EndpointSlice decode_endpoint_slice(Value object, ObjectName name, const Subject
   if (reader.failed()) return slice;
   if (slice.service.empty())
     reader.warning(object, "bears no label " + std::string(kServiceName) + "; ignored");
+  if (!slice.family) {
+    const Value value = object["addressType"];
+    reader.warning(value, "is " + value.describe() + ", neither IPv4 nor IPv6; ignored");
+  }
 
   for (Value value : ports)
     if (auto port = decode_port(value, FieldReader(subject)))

@@ -40,8 +40,9 @@ BOOST_AUTO_TEST_CASE(all_objects_are_decoded) {
   const Decoded decoded = decode_text(read("realistic-cluster.json"), pool);
   BOOST_TEST(decoded.fatal == "");
   BOOST_TEST(decoded.errors.empty());
-  BOOST_REQUIRE_EQUAL(decoded.warnings.size(), 1);
+  BOOST_REQUIRE_EQUAL(decoded.warnings.size(), 2);
   BOOST_TEST(decoded.warnings[0].what == "bears no label kubernetes.io/service-name; ignored");
+  BOOST_TEST(decoded.warnings[1].what == "is \"FQDN\", neither IPv4 nor IPv6; ignored");
   std::map<std::string, std::size_t> counts;
   std::map<std::string, std::string> printed;
   for (const Object& object : decoded.objects) {

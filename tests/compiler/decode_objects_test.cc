@@ -290,7 +290,8 @@ constexpr Case kSlices[] = {
     {R"("addressType":"IPv4")", " IPv4"},
     {R"("addressType":"IPv4","endpoints":null,"ports":null)", " IPv4"},
     {R"("addressType":"FQDN","endpoints":[{"addresses":["a.example"]}],"ports":[{"name":"a","port":1}])",
-     " unserved ports=a:tcp:1"},
+     " unserved ports=a:tcp:1\nwarning: input: $.addressType: EndpointSlice shop/web-1: is \"FQDN\", "
+     "neither IPv4 nor IPv6; ignored"},
     {R"("addressType":"IPv6","endpoints":[{"addresses":["fd00::1"]}],"ports":[{"name":"","port":1}])",
      " IPv6 ports=:tcp:1 endpoints=fd00::1"},
     {R"("endpoints":[])", "error: input: $.addressType: EndpointSlice shop/web-1: is missing"},

@@ -159,6 +159,15 @@ class Kpcompile(unittest.TestCase):
         self.assertEqual(self.compile("--strict", broken, status=1, stderr="shop/web"), "")
         self.assertEqual(self.compile("--strict", self.snapshot), self.compile(self.snapshot))
 
+    def test_a_slice_of_host_names_is_told_of_and_takes_nothing_with_it(self):
+        names = endpoint_slice("web", "web.example")
+        names["metadata"]["name"] = "web-2"
+        names["addressType"] = "FQDN"
+        mixed = self.write("mixed.json", json.dumps(listed(*OBJECTS, names)))
+        told = 'EndpointSlice shop/web-2: is "FQDN"'
+        self.assertEqual(self.compile(mixed, stderr=told), self.compile(self.snapshot))
+        self.compile("--strict", mixed, status=1, stderr=told)
+
     def test_configuration(self):
         config = self.write("config.yaml", "apiVersion: kubeproxy.config.k8s.io/v1alpha1\n"
                             "kind: KubeProxyConfiguration\nclusterCIDR: 10.244.0.0/16\n")
