@@ -152,6 +152,13 @@ std::vector<Service::PortSpec> decode_ports(Value spec, FieldReader& reader) {
   return ports;
 }
 
+// Has no port by which load balancers learn which nodes have endpoints of it, and should.
+bool lacks_health_port(const Service& service) {
+  return !service.other_proxy && (service.cluster_ips[0] || service.cluster_ips[1]) &&
+         service.type == Service::Type::load_balancer && service.external_local &&
+         service.health_check_node_port.value == 0;
+}
+
 }  // namespace
 
 Service decode_service(Value object, ObjectName name, FieldReader& reader) {
@@ -171,6 +178,9 @@ Service decode_service(Value object, ObjectName name, FieldReader& reader) {
   service.affinity_seconds = decode_affinity(spec, reader);
   service.health_check_node_port = reader.port(spec, "healthCheckNodePort");
   service.ports = decode_ports(spec, reader);
+  if (!reader.failed() && lacks_health_port(service))
+    reader.warning(spec, "has externalTrafficPolicy Local, but no healthCheckNodePort",
+                   "load balancers learn by it which nodes have endpoints");
   return service;
 }
 

@@ -101,6 +101,18 @@ constexpr Case kSpecs[] = {
     {R"("externalTrafficPolicy":"Cluster")", ""},
     {R"("healthCheckNodePort":32100)", " health=32100"},
     {R"("healthCheckNodePort":0)", ""},
+    {R"("clusterIP":"10.96.0.1","type":"LoadBalancer","externalTrafficPolicy":"Local","healthCheckNodePort":32100)",
+     " LoadBalancer external-local ip=10.96.0.1 health=32100"},
+    {R"("clusterIP":"10.96.0.1","type":"LoadBalancer","externalTrafficPolicy":"Local","healthCheckNodePort":0)",
+     " LoadBalancer external-local ip=10.96.0.1\nwarning: input: $.spec: Service shop/web: has "
+     "externalTrafficPolicy Local, but no healthCheckNodePort (load balancers learn by it which nodes "
+     "have endpoints)"},
+    {R"("clusterIP":"None","type":"LoadBalancer","externalTrafficPolicy":"Local")",
+     " LoadBalancer external-local"},
+    {R"("clusterIP":"10.96.0.1","type":"LoadBalancer","externalTrafficPolicy":"Cluster")",
+     " LoadBalancer ip=10.96.0.1"},
+    {R"("clusterIP":"10.96.0.1","type":"NodePort","externalTrafficPolicy":"Local")",
+     " NodePort external-local ip=10.96.0.1"},
     // affinity (BEYOND-18)
     {R"("sessionAffinity":"None","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":60}})", ""},
     {R"("sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":60}})",

@@ -105,6 +105,8 @@ class Service:
             spec["externalIPs"] = [self.address("external", family) for family in (4, 6)]
         if balanced or node_ports or "external" in self.keys:
             spec["externalTrafficPolicy"] = self.keys.get("etp", "Cluster")
+            if balanced and spec["externalTrafficPolicy"] == "Local":
+                spec["healthCheckNodePort"] = 32000 + self.number
         if "ranges" in self.keys:
             spec["loadBalancerSourceRanges"] = self.get("ranges", "")
         if self.sticky:
