@@ -11,11 +11,6 @@ namespace {
 using service::FrontendKind;
 using service::ServicePort;
 
-const std::vector<service::Endpoint>& endpoints_of(const service::Eligible& endpoints,
-                                                   Policy policy) {
-  return policy == Policy::cluster ? endpoints.cluster : endpoints.local;
-}
-
 // Compiles one Service port; collects its elements.
 class PortCompiler {
  public:
@@ -166,6 +161,11 @@ class PortCompiler {
 };
 
 }  // namespace
+
+const std::vector<service::Endpoint>& endpoints_of(const service::Eligible& endpoints,
+                                                   Policy policy) {
+  return policy == Policy::cluster ? endpoints.cluster : endpoints.local;
+}
 
 std::vector<Element> node_elements(const service::NodeView& node) {
   std::vector<Element> elements;

@@ -12,6 +12,10 @@
 
 namespace kproxy::ruleset {
 
+// Those that are eligible under a policy, the first kMaxEndpoints of which are served.
+const std::vector<service::Endpoint>& endpoints_of(const service::Eligible& endpoints,
+                                                   Policy policy);
+
 // Elements that the node itself gives: service CIDRs, pod CIDRs, node port addresses.
 std::vector<Element> node_elements(const service::NodeView& node);
 

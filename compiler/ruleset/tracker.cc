@@ -1,5 +1,7 @@
 #include "compiler/ruleset/tracker.h"
 
+#include <algorithm>
+
 namespace kproxy::ruleset {
 namespace {
 
@@ -16,6 +18,26 @@ bool concerns_services(const service::NodeView& a, const service::NodeView& b) {
   return a.name != b.name || a.zone != b.zone || a.external_ips != b.external_ips ||
          addresses(a, Family::ipv4) != addresses(b, Family::ipv4) ||
          addresses(a, Family::ipv6) != addresses(b, Family::ipv6);
+}
+
+bool is_in_use(const service::ServicePort& port, Policy policy) {
+  const std::vector<Policy> used = policies_in_use(port);
+  return std::find(used.begin(), used.end(), policy) != used.end();
+}
+
+void tell_of_left_out(const Ruleset::ServiceState& service, Errors& warnings) {
+  for (const service::ServicePort& port : service.ports)
+    for (Policy policy : kPolicies) {
+      const std::size_t size = endpoints_of(port.endpoints, policy).size();
+      if (size <= kMaxEndpoints || !is_in_use(port, policy)) continue;
+      warnings.push_back({"Service port " + service::label(service.name, port),
+                          "has " + std::to_string(size) + ' ' +
+                              std::string(to_string(port.family)) +
+                              " endpoints under traffic policy " +
+                              (policy == Policy::cluster ? "Cluster" : "Local") + "; " +
+                              std::to_string(size - kMaxEndpoints) + " are left out",
+                          std::to_string(kMaxEndpoints) + " at most are served"});
+    }
 }
 
 }  // namespace
@@ -49,6 +71,7 @@ Status Tracker::update(const snapshot::Snapshot& snapshot, const snapshot::Chang
   };
   std::vector<Ruleset::ServiceState> states;
   const auto update = [&] {
+    for (const Ruleset::ServiceState& state : states) tell_of_left_out(state, warnings);
     ruleset_->update(std::move(states), resolve);
     states.clear();
   };

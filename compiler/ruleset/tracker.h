@@ -16,8 +16,9 @@ class Tracker {
  public:
   explicit Tracker(options::Options options) : options_(std::move(options)) {}
 
-  // Makes the ruleset what the snapshot now means; `changes` are the snapshot's since the last time.
-  // An Error (it is not clear which node to compile for) leaves the ruleset as it was.
+  // Makes the ruleset what the snapshot now means; `changes` are the snapshot's since the last
+  // time. An Error (it is not clear which node to compile for) leaves the ruleset as it was.
+  // Services that are compiled and have too many endpoints are among the warnings.
   Status update(const snapshot::Snapshot& snapshot, const snapshot::Changes& changes,
                 Errors& warnings);
   Status update(snapshot::Snapshot& snapshot, Errors& warnings) {

@@ -342,6 +342,46 @@ BOOST_AUTO_TEST_CASE(endpoints_alone) {
   }
 }
 
+// SEL-11: endpoints that nobody is led to are told of, under each policy in use.
+BOOST_AUTO_TEST_CASE(endpoints_that_are_left_out) {
+  struct Case {
+    unsigned endpoints;
+    bool here;  // all of them are on this node
+    bool internal_local;
+    bool external_ip;
+    std::string warnings;
+  };
+  const auto left_out = [](const std::string& policy) {
+    return "Service port default/svc7/tcp/http: has 32770 IPv4 endpoints under traffic policy " +
+           policy + "; 2 are left out (32768 at most are served)\n";
+  };
+  const Case kCases[] = {
+      {kMaxEndpoints, true, true, true, ""},
+      {kMaxEndpoints + 2, false, false, false, left_out("Cluster")},
+      {kMaxEndpoints + 2, false, true, false, ""},
+      {kMaxEndpoints + 2, false, true, true, left_out("Cluster")},
+      {kMaxEndpoints + 2, true, true, true, left_out("Cluster") + left_out("Local")},
+  };
+  for (const Case& c : kCases) {
+    const auto objects = plain_service(7, c.endpoints);
+    auto service = std::get<snapshot::Service>(objects[0]);
+    auto slice = std::get<snapshot::EndpointSlice>(objects[1]);
+    service.internal_local = c.internal_local;
+    if (c.external_ip) service.external_ips = {*Address::parse("192.0.2.1")};
+    if (c.here)
+      for (snapshot::Endpoint& endpoint : slice.endpoints) endpoint.node = "node-a";
+    snapshot::Snapshot snapshot = snapshot_of(node_objects());
+    snapshot.put(service);
+    snapshot.put(slice);
+    Tracker tracker(node_a());
+    Errors warnings;
+    BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
+    std::string said;
+    for (const Error& warning : warnings) said += warning.message() + '\n';
+    BOOST_TEST(said == c.warnings);
+  }
+}
+
 // Canonical order: as the structure has the sets, and by key within each.
 BOOST_AUTO_TEST_CASE(elements_are_in_order) {
   std::mt19937 random(11);
