@@ -10,6 +10,7 @@
 #include "runtime/daemon.h"
 #include "runtime/log/log.h"
 #include "runtime/one_shot.h"
+#include "runtime/source/open_files.h"
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): out of memory ends it
   using namespace kproxy;
@@ -34,6 +35,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): out of 
   }
   switch (settings.command) {
     case config::Command::follow:
+      source::raise_open_files();  // each health port of a Service is one
       return Daemon(settings, [arguments] { return config::parse_command_line(arguments); }, log)
           .run();
     case config::Command::once:

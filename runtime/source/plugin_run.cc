@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runtime/config/text_file.h"
+#include "runtime/source/open_files.h"
 
 namespace kproxy::source {
 namespace {
@@ -87,6 +88,8 @@ Result<std::unique_ptr<PluginRun>> PluginRun::start(const config::ApiAccess& acc
                            pointers(variables).data());
   close(pipe[1]);
   if (result != 0) return run->error(std::string("cannot be run: ") + std::strerror(result));
+  // posix_spawn() knows no limits to be set: the program may see ours for a moment.
+  limit_open_files(process);
   run->process_ = process;
   run->process_fd_ = static_cast<int>(syscall(SYS_pidfd_open, process, 0));
   if (run->process_fd_ < 0)

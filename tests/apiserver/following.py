@@ -11,7 +11,7 @@ from stage import NODE, cidrs, own_node, service, to_other_port
 from topology import ADDRESSES
 
 E2E = pathlib.Path(__file__).resolve().parent.parent.parent / "contrib/e2e"
-HEALTHZ, METRICS = 10256, 10249
+HEALTHZ, METRICS, HEALTH_PORT = 10256, 10249, 31000  # and up
 ESTABLISHED = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established")
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 DEFAULT_SECONDS = 1.0  # within which a change is to be effective, and the sync itself on top
@@ -230,6 +230,29 @@ async def many_changes(stage):
     stage.check(0 < len(own) <= 10, f"{count} changes take at most 10 transactions", len(own))
 
 
+async def many_health_ports(stage):
+    """More health ports than the soft limit of open files admits: it is raised, so all answer, as do /healthz and
+    /metrics, and changes are followed HC-01 HC-20 E2E-58"""
+    limit, numbers = 64, range(2, 60)
+    stage.configure("nodePortAddresses: [0.0.0.0/0, '::/0']\n")
+    for number in numbers:
+        objects = service(f"local-{number}", number, "a1", vip="", etp="Local").objects()
+        objects[0]["spec"]["healthCheckNodePort"] = HEALTH_PORT + number
+        stage.server.put(*objects)
+    daemon = await stage.launch(through=["prlimit", f"--nofile={limit}:4096"])
+    await stage.check_settled("after the start")
+    files = pathlib.Path(f"/proc/{daemon.pid}/fd")
+    stage.check(await stage.until(lambda: len(list(files.iterdir())) > limit), "more files are open than that",
+                len(list(files.iterdir())))
+    for what, port, path in (("a health port", HEALTH_PORT + numbers[0], "/"), ("/healthz", HEALTHZ, "/healthz"),
+                             ("another", HEALTH_PORT + numbers[-1], "/"), ("/metrics", METRICS, "/metrics")):
+        status, text = await stage.get(port, path)
+        stage.check(status == 200, f"{what} is 200", f"{status} {text[:200]}")
+    stage.server.put(*to_other_port(stage.web.objects()))
+    await stage.check_settled("after a change")
+    stage.check(not stage.errors(daemon), "nothing is logged as an error", stage.errors(daemon)[:2])
+
+
 async def watches_end(stage):
     """Watches that end at their time are resumed at once from where they were, and nothing is sent
     to the kernel OPS-14"""
@@ -343,4 +366,4 @@ async def end_to_end(stage):
 
 
 SCENARIOS = [end_to_end, start, flags, both_lists_first, rules_of_a_former_run, changes, selectors, node_and_cidrs,
-             node_comes_and_goes, many_changes, kernel_settings, families, watches_end, end]
+             node_comes_and_goes, many_changes, many_health_ports, kernel_settings, families, watches_end, end]
