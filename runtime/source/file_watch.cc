@@ -3,15 +3,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
+#include <utility>
 
 namespace kproxy::source {
 namespace {
 
+// After which that is tried again that no event tells of.
+constexpr auto kLookAgain = std::chrono::seconds(1);
 constexpr int kMaxLinks = 40;  // as the kernel has it for a path
 // A file that was created is empty as yet: closing it will tell. A link is whole at once.
 constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR;
@@ -75,6 +80,10 @@ Status FileWatch::start() {
   inotify_ = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (inotify_ < 0)
     return Error{path_, std::string("cannot be watched: ") + std::strerror(errno), ""};
+  poller_.emplace();
+  if (const Status status = poller_->status(); !status)
+    return Error{path_, status.error().what, ""};
+  poller_->watch(inotify_, EPOLLIN);
   watch_directories();
   return ok_status();
 }
@@ -84,14 +93,15 @@ void FileWatch::know(int fd) {
 }
 
 void FileWatch::know_present() {
-  if (const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC); fd >= 0) {
+  if (const int fd = open_file(); fd >= 0) {
     know(fd);
     close(fd);
   }
 }
 
 FileWatch::Change FileWatch::changed() {
-  bool concerned = false;
+  bool concerned = std::exchange(looks_again_, false);
+  poller_->set_timer(std::nullopt);
   alignas(inotify_event) char events[4096];
   ssize_t size;
   while ((size = ::read(inotify_, events, sizeof events)) > 0)
@@ -102,12 +112,28 @@ FileWatch::Change FileWatch::changed() {
     }
   if (!concerned) return Change::none;
   watch_directories();  // a link may lead elsewhere now
-  const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open_file();
   if (fd < 0) return Change::none;
   const Version now = version_of(fd);
   close(fd);
   if (now == known_) return Change::none;
   return now.path == known_.path ? Change::rewritten : Change::relinked;
+}
+
+void FileWatch::not_opened(int error) {
+  if (error == EMFILE || error == ENFILE) look_again();
+}
+
+int FileWatch::open_file() {
+  const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) not_opened(errno);
+  return fd;
+}
+
+void FileWatch::look_again() {
+  if (!poller_) return;
+  looks_again_ = true;
+  poller_->set_timer(kLookAgain);
 }
 
 bool FileWatch::concerns_file(const inotify_event& event) const {

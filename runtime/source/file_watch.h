@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "compiler/types/error.h"
+#include "runtime/source/poller.h"
 
 struct inotify_event;
 
@@ -31,11 +33,15 @@ class FileWatch {
 
   // Starts to watch; from then on fd() becomes readable when something happened near the file.
   Status start();
-  int fd() const { return inotify_; }
+  int fd() const { return poller_ ? poller_->fd() : -1; }
 
   // The version of the file that is open as `fd` is the one that is known.
   void know(int fd);
   void know_present();  // the one at the path now
+
+  // The file could not be opened for this reason. If that is one that passes by itself, fd()
+  // becomes readable before long.
+  void not_opened(int error);
 
   // Takes what is readable from fd(); says how the file differs from the version that is known. A
   // file that is not there, for now, is no change.
@@ -50,6 +56,8 @@ class FileWatch {
     bool operator==(const Version&) const = default;
   };
   static Version version_of(int fd);
+  int open_file();
+  void look_again();
 
   // A directory, and what in it is on the way to the file.
   struct Watched {
@@ -63,6 +71,8 @@ class FileWatch {
   const std::string path_;
   Version known_;
   int inotify_ = -1;
+  std::optional<Poller> poller_;  // of inotify_, and of a time to look again
+  bool looks_again_ = false;
   std::map<int, Watched> watches_;
 };
 

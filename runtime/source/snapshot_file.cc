@@ -35,7 +35,11 @@ SnapshotFile::SnapshotFile(std::string path, snapshot::StringPool& pool)
 
 Status SnapshotFile::read(snapshot::Snapshot& snapshot, snapshot::Diagnostics& diagnostics) {
   const File file(path_);
-  if (file.fd() < 0) return system_error(path_, "cannot be opened", errno);
+  if (file.fd() < 0) {
+    const int error = errno;
+    watch_.not_opened(error);
+    return system_error(path_, "cannot be opened", error);
+  }
   watch_.know(file.fd());
 
   int read_error = 0;

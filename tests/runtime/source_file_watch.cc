@@ -1,5 +1,6 @@
 // A file is followed however it changes (CFG-51, BEYOND-17).
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
@@ -97,6 +98,27 @@ BOOST_AUTO_TEST_CASE(a_config_map) {
   }
   folder.write("..3/file", "written in place, where it lies");
   BOOST_TEST((seen(watch) == Change::rewritten));
+}
+
+BOOST_AUTO_TEST_CASE(no_file_descriptor_is_left) {  // HC-20
+  const Folder folder;
+  folder.write("file", "text");
+  FileWatch watch(folder.at("file"));
+  BOOST_REQUIRE(watch.start().ok());
+  watch.know_present();
+  folder.write("file", "much longer");
+  rlimit before{};
+  BOOST_REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{0, before.rlim_max};
+  BOOST_REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const Change meanwhile = watch.changed();
+  BOOST_REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  BOOST_TEST((meanwhile == Change::none));
+  pollfd event{watch.fd(), POLLIN, 0};
+  BOOST_TEST(poll(&event, 1, 10'000) == 1);
+  BOOST_TEST((watch.changed() == Change::rewritten));
+  watch.know_present();
+  BOOST_TEST((seen(watch) == Change::none));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
