@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -14,6 +15,8 @@
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): out of memory ends it
   using namespace kproxy;
+  // A log that nobody reads any more: writing fails, and ends nothing.
+  signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
   const auto parsed = config::parse_command_line(arguments);
   if (const auto* exit = std::get_if<config::Exit>(&parsed)) {

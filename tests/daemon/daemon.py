@@ -65,6 +65,10 @@ class Daemon:
             except asyncio.TimeoutError:
                 raise Failed(f"kproxy did not log {pattern} within {patience:.0f} s; {self.tail()}") from None
 
+    def stop_reading(self):
+        """Closes the pipe that it writes its log to."""
+        self.process._transport.get_pipe_transport(2).close()
+
     def tail(self):
         return "its last lines: " + " | ".join(self.lines[-5:]) if self.lines else "it logged nothing"
 

@@ -191,6 +191,19 @@ async def gone_while_running(node):
     node.expect(daemon.running, "kproxy has ended")
 
 
+async def log_not_read(node):
+    """Whoever reads the log goes away while running: kproxy goes on, though it has more to say"""
+    node.write([web("a1")])
+    daemon = await node.start()
+    daemon.stop_reading()
+    node.replace("kind: List\n")  # which is an error to be logged
+    await asyncio.sleep(SETTLED_SECONDS)
+    node.write([web("b1")])
+    await node.in_force()
+    await answers(node, "b1")
+    node.expect(daemon.running, f"kproxy has ended with {daemon.process.returncode}")
+
+
 async def replaced_in_every_way(node):
     """In place, by rename, by a link, and as the kubelet does with ConfigMaps: all are followed"""
     node.write([web("a1")])
@@ -402,5 +415,5 @@ async def two_at_once(node):
     await node.expect_verified("with two daemons", 10)
 
 
-TESTS = [at_the_start, old_kernel, verbosity, without_permission, while_running, gone_while_running, replaced_in_every_way,
-         half_written, config_map, golden, verify, cleanup, two_at_once]
+TESTS = [at_the_start, old_kernel, verbosity, without_permission, while_running, gone_while_running, log_not_read,
+         replaced_in_every_way, half_written, config_map, golden, verify, cleanup, two_at_once]
