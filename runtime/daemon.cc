@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kWaitForNode = 30s;
 constexpr auto kWaitForPodCidrs = 5min;
+constexpr auto kWaitForServiceCidrs = 3s;  // when all else is there
 // How soon a change of the node's own addresses shows in where health ports listen.
 constexpr auto kLookAtAddresses = 5s;
 // So long events may take that are posted when all else has ended.
@@ -198,7 +199,8 @@ Status Daemon::advance() {
     if (exit_status_) return ok_status();
     phase_ = Phase::waiting_for_lists;
   }
-  if (phase_ == Phase::waiting_for_lists && cluster_->complete()) {
+  if (phase_ == Phase::waiting_for_lists && cluster_->complete() && !service_cidrs_are_awaited()) {
+    timer_.reset();
     proxier_.changed();
     if (const Status compiled = proxier_.compile(); !compiled) return compiled;
     if (const Status connected = proxier_.connect(); !connected) return connected;
@@ -232,6 +234,16 @@ bool Daemon::node_is_awaited() {
                 ? "timeout waiting for node \"" + settings_.options.node + "\" to exist"
                 : "timeout waiting for PodCIDR allocation on node \"" + settings_.options.node + "\"",
         ""});
+  return false;
+}
+
+// Without them Services work, which must not wait for a list that may never come. What comes later
+// is taken then.
+bool Daemon::service_cidrs_are_awaited() {
+  if (cluster_->service_cidrs_listed()) return false;
+  if (!timer_) timer_ = Clock::now() + kWaitForServiceCidrs;
+  if (Clock::now() < *timer_) return true;
+  log_.warning("The ServiceCIDRs cannot be listed; going on without until they can");
   return false;
 }
 

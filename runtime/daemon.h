@@ -61,6 +61,7 @@ class Daemon {
   void follow_cluster();
   Status advance();  // as far in the start as is known enough
   bool node_is_awaited();
+  bool service_cidrs_are_awaited();
   Status start_services();
   Status check_node();
   void drop_privileges(kernel::Stage stage);

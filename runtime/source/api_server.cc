@@ -200,7 +200,11 @@ void ApiServer::work(snapshot::Snapshot& snapshot, snapshot::Diagnostics& diagno
 }
 
 bool ApiServer::complete() const {
-  return impl_->listed(kServices) && impl_->listed(kSlices) && impl_->listed(kServiceCidrs);
+  return impl_->listed(kServices) && impl_->listed(kSlices);
+}
+
+bool ApiServer::service_cidrs_listed() const {
+  return impl_->listed(kServiceCidrs);
 }
 
 bool ApiServer::node_listed() const {

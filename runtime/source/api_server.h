@@ -36,9 +36,10 @@ class ApiServer {
   // Does what is due. Always the same snapshot.
   void work(snapshot::Snapshot& snapshot, snapshot::Diagnostics& diagnostics);
 
-  // All Services and EndpointSlices are in the snapshot, and all ServiceCIDRs if there are any to be
-  // had from this server. Stays so. Says nothing about the Node.
+  // All Services and EndpointSlices are in the snapshot. Stays so. Says nothing about the rest.
   bool complete() const;
+  // All ServiceCIDRs are in the snapshot, if there are any to be had from this server. Stays so.
+  bool service_cidrs_listed() const;
   // The server has said whether there is a Node of that name; it is in the snapshot if so.
   bool node_listed() const;
 

@@ -19,6 +19,7 @@ HEALTHZ, METRICS, HEALTH_PORT = 10256, 10249, 31000  # and up
 MOST_HANDSHAKES = 16  # in the first seconds
 NODE_PATIENCE_SECONDS = 30.0  # that kproxy waits for its Node
 PODCIDR_PATIENCE_SECONDS = 330.0  # and, in all, for its podCIDRs
+CIDR_PATIENCE_SECONDS = 3.0  # for ServiceCIDRs, when all else is there
 HURRY = 30  # times as fast
 TROUBLE_SECONDS, TROUBLE_HURRY = 30.0, 20  # that syncs fail until the Node is told; times as fast
 FOLLOWING = '"Following the API server"'
@@ -144,6 +145,28 @@ async def no_service_cidrs(stage):
     await asyncio.sleep(max(0, began + 6 - time.monotonic()))
     stage.check(len(stage.requests("", "servicecidrs")) <= 3, "it is asked for ServiceCIDRs a few times at most",
                 len(stage.requests("", "servicecidrs")))
+
+
+async def failing_service_cidrs(stage):
+    """ServiceCIDRs that cannot be listed, or never are, keep nothing from being programmed for long; they are taken
+    when they come NODE-03 OPS-05"""
+    hurry = 10
+    stage.most_requests *= hurry
+    for what, fault in (("refused", {"status": 500, "times": 99}), ("never answered", {"hang": True})):
+        stage.server.faults.add(resource="servicecidrs", **fault)
+        began = time.monotonic()
+        daemon = await stage.launch(through=["env", f"LD_PRELOAD={stage.options.hurry}", f"HURRY={hurry}"])
+        await daemon.line(FOLLOWING)
+        waited = (time.monotonic() - began) * hurry
+        stage.check(waited > CIDR_PATIENCE_SECONDS, f"{what}: they are waited for a little", f"{waited:.1f} s")
+        stage.check(await stage.until(stage.hooked), f"{what}: then the rest is programmed", daemon.tail())
+        stage.check(await stage.answers(stage.web) == "pod:8080", f"{what}: Services answer")
+        stage.check(len(daemon.matching("^W.*ServiceCIDRs")) == 1, f"{what}: the log says so once",
+                    daemon.matching("ServiceCIDRs"))
+        stage.server.faults.clear()
+        await stage.check_settled(f"{what}, until they come")
+        await daemon.stop()
+        await stage.run("nft", "delete", "table", "inet", "kproxy")
 
 
 async def late_node(stage):
@@ -419,6 +442,6 @@ async def no_ipv6(stage):
     stage.check(daemon.running, "kproxy runs", daemon.tail())
 
 
-SCENARIOS = [no_node, no_pod_cidrs, server_absent, starting, too_many_requests, errors, rotated_token,
-             client_certificate, impostor, no_service_cidrs, late_node, events_refused, owned_table,
+SCENARIOS = [no_node, no_pod_cidrs, failing_service_cidrs, server_absent, starting, too_many_requests,
+             errors, rotated_token, client_certificate, impostor, no_service_cidrs, late_node, events_refused, owned_table,
              syncs_keep_failing, change_while_failing, removal_refused, taken_ports, health, late_token, no_ipv6]

@@ -93,7 +93,9 @@ class Pair {
     slices = stream(kSlices, event("ADDED", slice("web", 4, "10.0.0.1", "")) + list_end(5));
     nodes = stream(kNodes, event("ADDED", node("a")) + list_end(5));
     cidrs = stream(kCidrs, list_end(5));
-    until("complete", [&] { return source->complete() && source->node_listed(); });
+    until("complete", [&] {
+      return source->complete() && source->service_cidrs_listed() && source->node_listed();
+    });
   }
   std::string names() const {
     std::string text;
@@ -160,6 +162,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_complete_before_all_lists_are) {  // OPS-05
   pair.stream(kNodes, list_end(5));  // there is no such Node
   pair.until("node", [&] { return pair.source->node_listed(); });
   BOOST_TEST(!pair.source->complete());
+  pair.until("no CIDRs", [&] { return pair.source->service_cidrs_listed(); });
   BOOST_TEST(pair.snapshot.nodes().empty());
   BOOST_TEST(pair.seen.troubles.size() == 0u);
 }
