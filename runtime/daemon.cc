@@ -212,7 +212,8 @@ Status Daemon::advance() {
   return ok_status();
 }
 
-// A Node that is not there yet, or has no addresses, or lacks podCIDRs that are needed.
+// A Node that is not there yet, or has no addresses, or lacks podCIDRs that are needed. Its time
+// begins with the server's first answer: before, nobody knows what there is.
 bool Daemon::node_is_awaited() {
   const auto found = snapshot_.nodes().find(settings_.options.node);
   const snapshot::Node* node = found == snapshot_.nodes().end() ? nullptr : &found->second;
@@ -221,7 +222,8 @@ bool Daemon::node_is_awaited() {
   const bool usable = node != nullptr && !node->addresses.empty();
   if (usable && (!by_pod_cidrs || !node->pod_cidrs.empty())) return false;
   const auto now = Clock::now();
-  const auto give_up = started_ + kWaitForNode;
+  if (!node_listed_) node_listed_ = now;
+  const auto give_up = *node_listed_ + kWaitForNode;
   timer_ = give_up;
   if (now < give_up) return true;
   if (!usable && !std::exchange(node_missing_told_, true))

@@ -98,7 +98,7 @@ class Daemon {
   log::Repetition repetition_;
 
   Phase phase_ = Phase::waiting_for_node;
-  const Clock::time_point started_ = Clock::now();
+  std::optional<Clock::time_point> node_listed_;  // when the server first said whether there is one
   bool runs_plugins_ = false;
   bool node_missing_told_ = false;
   std::optional<Clock::time_point> timer_;  // of the phase, or of addresses to be looked at

@@ -193,6 +193,23 @@ async def no_node(stage):
     stage.check(await stage.answers(stage.web) == "pod:8080", "and Services answer")
 
 
+async def late_server(stage):
+    """The wait for the Node begins when the server first says that there is none, however long it was away
+    OPS-02 OPS-03"""
+    hurry = 10
+    stage.most_requests *= hurry
+    stage.server.store.delete("nodes", "", NODE)
+    stage.server.kill()
+    daemon = await stage.launch(through=["env", f"LD_PRELOAD={stage.options.hurry}", f"HURRY={hurry}"])
+    await asyncio.sleep(1.5 * NODE_PATIENCE_SECONDS / hurry)
+    stage.server.start()
+    stage.check(await stage.until(lambda: stage.requests("watch", "nodes")), "kproxy asks for it", daemon.tail())
+    asked = stage.requests("watch", "nodes")[0].time
+    stage.check(await stage.until(stage.hooked), "in the end it goes on without", daemon.tail())
+    waited = (time.monotonic() - asked) * hurry
+    stage.check(waited > NODE_PATIENCE_SECONDS - 1, "not before it has waited for it", f"{waited:.1f} s")
+
+
 async def no_pod_cidrs(stage):
     """In mode NodeCIDR a Node without podCIDRs is waited for, five minutes more; then kproxy gives up OPS-04"""
     stage.most_requests *= HURRY
@@ -442,6 +459,7 @@ async def no_ipv6(stage):
     stage.check(daemon.running, "kproxy runs", daemon.tail())
 
 
-SCENARIOS = [no_node, no_pod_cidrs, failing_service_cidrs, server_absent, starting, too_many_requests,
-             errors, rotated_token, client_certificate, impostor, no_service_cidrs, late_node, events_refused, owned_table,
-             syncs_keep_failing, change_while_failing, removal_refused, taken_ports, health, late_token, no_ipv6]
+SCENARIOS = [no_node, late_server, no_pod_cidrs, failing_service_cidrs, server_absent, starting, too_many_requests,
+             errors, rotated_token, client_certificate, impostor, no_service_cidrs, late_node, events_refused,
+             owned_table, syncs_keep_failing, change_while_failing, removal_refused, taken_ports, health, late_token,
+             no_ipv6]
