@@ -18,8 +18,11 @@ namespace {
 // After which that is tried again that no event tells of.
 constexpr auto kLookAgain = std::chrono::seconds(1);
 constexpr int kMaxLinks = 40;  // as the kernel has it for a path
+// A watch stays with its directory, wherever that goes; at the path there may be another one then.
+constexpr std::uint32_t kDirectoryGone = IN_MOVE_SELF | IN_DELETE_SELF | IN_UNMOUNT;
 // A file that was created is empty as yet: closing it will tell. A link is whole at once.
-constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR;
+constexpr std::uint32_t kEvents =
+    IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR;
 
 std::string directory_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -70,6 +73,14 @@ bool is_link(const std::string& path) {
   return lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
 }
 
+// These limits are for all processes of a user: others may have used them up.
+Error cannot_be_watched(const std::string& path, int error) {
+  return {path, std::string("cannot be watched: ") + std::strerror(error),
+          error == ENOSPC   ? "raise the sysctl fs.inotify.max_user_watches"
+          : error == EMFILE ? "raise the sysctl fs.inotify.max_user_instances"
+                            : ""};
+}
+
 }  // namespace
 
 FileWatch::~FileWatch() {
@@ -78,14 +89,12 @@ FileWatch::~FileWatch() {
 
 Status FileWatch::start() {
   inotify_ = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (inotify_ < 0)
-    return Error{path_, std::string("cannot be watched: ") + std::strerror(errno), ""};
+  if (inotify_ < 0) return cannot_be_watched(path_, errno);
   poller_.emplace();
   if (const Status status = poller_->status(); !status)
     return Error{path_, status.error().what, ""};
   poller_->watch(inotify_, EPOLLIN);
-  watch_directories();
-  return ok_status();
+  return watch_directories();
 }
 
 void FileWatch::know(int fd) {
@@ -111,7 +120,8 @@ FileWatch::Change FileWatch::changed() {
       at += static_cast<ssize_t>(sizeof *event + event->len);
     }
   if (!concerned) return Change::none;
-  watch_directories();  // a link may lead elsewhere now
+  // A link may lead elsewhere now. What cannot be watched for a while is looked at.
+  if (!watch_directories()) look_again();
   const int fd = open_file();
   if (fd < 0) return Change::none;
   const Version now = version_of(fd);
@@ -139,7 +149,9 @@ void FileWatch::look_again() {
 bool FileWatch::concerns_file(const inotify_event& event) const {
   if ((event.mask & IN_Q_OVERFLOW) != 0) return true;
   const auto watch = watches_.find(event.wd);
-  if (watch == watches_.end() || event.len == 0) return false;
+  if (watch == watches_.end()) return false;
+  if ((event.mask & kDirectoryGone) != 0) return true;
+  if (event.len == 0) return false;
   const auto& [directory, names] = watch->second;
   if (!names.contains(event.name)) return false;
   return (event.mask & IN_CREATE) == 0 || is_link(directory + "/" + event.name);
@@ -161,12 +173,20 @@ FileWatch::Version FileWatch::version_of(int fd) {
   return version;
 }
 
-void FileWatch::watch_directories() {
+Status FileWatch::watch_directories() {
+  Status status = ok_status();
   // Adding a watch that exists gives the same number: only those not named again are removed.
   std::map<int, Watched> watches;
   for (auto& [directory, names] : places_on_the_way_to(path_)) {
     const int watch = inotify_add_watch(inotify_, directory.c_str(), kEvents);
-    if (watch < 0) continue;
+    if (watch < 0) {
+      // No event will tell when a directory comes to be there.
+      if (errno == ENOENT || errno == ENOTDIR)
+        look_again();
+      else if (status)
+        status = cannot_be_watched(directory, errno);
+      continue;
+    }
     // Two paths may lead to one directory.
     Watched& watched = watches[watch];
     watched.directory = directory;
@@ -175,6 +195,7 @@ void FileWatch::watch_directories() {
   for (const auto& [old, watched] : watches_)
     if (!watches.contains(old)) inotify_rm_watch(inotify_, old);
   watches_ = std::move(watches);
+  return status;
 }
 
 }  // namespace kproxy::source

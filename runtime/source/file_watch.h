@@ -31,7 +31,8 @@ class FileWatch {
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
 
-  // Starts to watch; from then on fd() becomes readable when something happened near the file.
+  // Starts to watch; from then on fd() becomes readable when something happened near the file. An
+  // error if a directory that is there cannot be watched: nobody would hear of a change.
   Status start();
   int fd() const { return poller_ ? poller_->fd() : -1; }
 
@@ -66,7 +67,7 @@ class FileWatch {
   };
 
   bool concerns_file(const inotify_event& event) const;
-  void watch_directories();
+  Status watch_directories();
 
   const std::string path_;
   Version known_;

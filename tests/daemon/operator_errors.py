@@ -191,6 +191,28 @@ async def gone_while_running(node):
     node.expect(daemon.running, "kproxy has ended")
 
 
+async def not_watched(node):
+    """A folder that the kernel does not watch for want of inotify watches: one line that says so, exit status 1
+    (CFG-51, BEYOND-17)"""
+    node.write([web()])
+    without = ["unshare", "--user", "--map-root-user", "sh", "-c",
+               'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"', "-", node.options.kproxy]
+    elsewhere = node.folder / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(node.snapshot, elsewhere)
+    for what, folder, arguments in (
+        ("the snapshot", elsewhere, ["--snapshot", elsewhere / node.snapshot.name, "--node=node-a",
+                                     "--proxy-mode=nftables"]),
+        ("the configuration", node.folder, node.settings()),
+    ):
+        ended = await node.run(*without, *arguments, patience=10)
+        lines = [line for line in ended.errors.splitlines() if "privileges" not in line]
+        node.expect(ended.status == 1, f"{what}: exit status {ended.status}")
+        node.expect(len(lines) == 1 and "fs.inotify.max_user_watches" in lines[0] and f"{folder}: cannot" in lines[0],
+                    f"{what}: {lines[:3]}")
+        node.expect(not applied(node), f"{what}: yet there is a table")
+
+
 async def log_not_read(node):
     """Whoever reads the log goes away while running: kproxy goes on, though it has more to say"""
     node.write([web("a1")])
@@ -415,5 +437,5 @@ async def two_at_once(node):
     await node.expect_verified("with two daemons", 10)
 
 
-TESTS = [at_the_start, old_kernel, verbosity, without_permission, while_running, gone_while_running, log_not_read,
-         replaced_in_every_way, half_written, config_map, golden, verify, cleanup, two_at_once]
+TESTS = [at_the_start, old_kernel, verbosity, without_permission, while_running, gone_while_running, not_watched,
+         log_not_read, replaced_in_every_way, half_written, config_map, golden, verify, cleanup, two_at_once]

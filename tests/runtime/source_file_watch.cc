@@ -100,6 +100,38 @@ BOOST_AUTO_TEST_CASE(a_config_map) {
   BOOST_TEST((seen(watch) == Change::rewritten));
 }
 
+BOOST_AUTO_TEST_CASE(another_directory) {  // CFG-51, BEYOND-17
+  const Folder folder;
+  const auto make = [&](const std::string& text) {
+    fs::create_directory(folder.at("new"));
+    folder.write("new/file", text);
+    fs::rename(folder.at("new"), folder.at("directory"));
+  };
+  make("text");
+  FileWatch watch(folder.at("directory/file"));
+  BOOST_REQUIRE(watch.start().ok());
+  watch.know_present();
+  fs::rename(folder.at("directory"), folder.at("old"));
+  make("another");
+  BOOST_TEST((seen(watch) == Change::rewritten));
+  watch.know_present();
+  folder.write("directory/file", "written in place, where it lies");
+  BOOST_TEST((seen(watch) == Change::rewritten));
+  watch.know_present();
+  folder.write("old/file", "where it does not lie any more");
+  BOOST_TEST((seen(watch) == Change::none));
+
+  fs::remove_all(folder.at("directory"));  // and for a while there is none
+  BOOST_TEST((seen(watch) == Change::none));
+  make("yet another");
+  pollfd event{watch.fd(), POLLIN, 0};
+  BOOST_TEST(poll(&event, 1, 10'000) == 1);
+  BOOST_TEST((watch.changed() == Change::rewritten));
+  watch.know_present();
+  folder.write("directory/file", "written in place again");
+  BOOST_TEST((seen(watch) == Change::rewritten));
+}
+
 BOOST_AUTO_TEST_CASE(no_file_descriptor_is_left) {  // HC-20
   const Folder folder;
   folder.write("file", "text");
