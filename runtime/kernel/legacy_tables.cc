@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -62,7 +63,8 @@ class Socket {
 };
 
 // What the iptables programs hold while they read and replace, if they ever ran here. Who cannot
-// get it goes on without: the kernel notices most changes by others, too.
+// get it goes on without: the kernel notices most changes by others, too. One for all tables: while
+// it is waited for, nothing else is done, nor is anybody heard who wants kproxy to end.
 class Lock {
  public:
   explicit Lock(const std::filesystem::path& root)
@@ -274,14 +276,14 @@ class Table {
 };
 
 template <typename Version>
-void remove_chains(const std::filesystem::path& root, Errors& errors) {
+void remove_chains(const std::filesystem::path& root, std::optional<Lock>& lock, Errors& errors) {
   std::ifstream names(root / Version::kNames);
   for (std::string name; std::getline(names, name);) {
     if (std::find(std::begin(kKubeProxyTables), std::end(kKubeProxyTables), name) ==
         std::end(kKubeProxyTables))
       continue;
     const Socket socket(Version::kFamily);
-    const Lock lock(root);
+    if (!lock) lock.emplace(root);
     int error = socket.fd() < 0 ? errno : EAGAIN;
     for (int i = 0; i < kTries && error == EAGAIN; ++i) {
       Table<Version> table;
@@ -300,8 +302,9 @@ void remove_chains(const std::filesystem::path& root, Errors& errors) {
 
 Errors remove_legacy_chains(const std::filesystem::path& root) {
   Errors errors;
-  remove_chains<IPv4>(root, errors);
-  remove_chains<IPv6>(root, errors);
+  std::optional<Lock> lock;
+  remove_chains<IPv4>(root, lock, errors);
+  remove_chains<IPv6>(root, lock, errors);
   return errors;
 }
 

@@ -1,4 +1,8 @@
 // What kube-proxy's other modes leave is removed, and nothing else: OPS-31 to OPS-33, OPS-35.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -10,6 +14,8 @@
 
 #include "runtime/kernel/kube_chains.h"
 #include "runtime/kernel/leftovers.h"
+#include "runtime/kernel/legacy_tables.h"
+#include "tests/runtime/folder.h"
 #include "tests/runtime/network_namespace.h"
 #include "tests/runtime/nft.h"
 
@@ -229,6 +235,23 @@ BOOST_AUTO_TEST_CASE(legacy_back_end) {
     check_removed();
     BOOST_TEST(saved(program) == expected);
   }
+}
+
+BOOST_AUTO_TEST_CASE(legacy_lock_held_by_another) {  // OPS-01
+  NetworkNamespace name_space;
+  const Folder root;
+  std::filesystem::create_directories(root.at("proc/net"));
+  std::filesystem::create_directories(root.at("run"));
+  for (const char* names : {"ip_tables_names", "ip6_tables_names"})
+    root.write(std::string("proc/net/") + names, "filter\nnat\nmangle\n");
+  root.write("run/xtables.lock", "");
+  const int other = open(root.at("run/xtables.lock").c_str(), O_RDONLY | O_CLOEXEC);
+  BOOST_REQUIRE(flock(other, LOCK_EX) == 0);
+  const auto began = std::chrono::steady_clock::now();
+  (void)kernel::remove_legacy_chains(root.path());  // of tables that may not exist here
+  const auto took = std::chrono::steady_clock::now() - began;
+  close(other);
+  BOOST_TEST((took > std::chrono::seconds(4) && took < std::chrono::seconds(9)));
 }
 
 BOOST_AUTO_TEST_CASE(legacy_counters_stay) {
