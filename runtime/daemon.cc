@@ -160,8 +160,8 @@ Status Daemon::start_with_file() {
   if (status) status = proxier_.check_golden();
   if (status) status = proxier_.connect();
   if (!status) return status;
-  start_servers();
-  if (exit_status_) return ok_status();
+  status = start_servers();
+  if (!status || exit_status_) return status;
   status = proxier_.reconcile("Synced with what the kernel had");
   if (status) status = proxier_.listen();
   if (!status) return status;
@@ -256,8 +256,7 @@ Status Daemon::start_services() {
   if (const Status set = kernel::set_oom_score_adj(settings_.settings.oom_score_adj); !set)
     log_.error("Cannot set oom_score_adj", set.error());
   drop_privileges(kernel::Stage::serving);
-  start_servers();
-  if (exit_status_) return ok_status();
+  if (const Status started = start_servers(); !started || exit_status_) return started;
   source::ClusterEvent starting = source::event_about_node(settings_.options.node);
   starting.reason = "Starting";
   starting.action = "StartKubeProxy";
@@ -298,7 +297,7 @@ Status Daemon::check_node() {
   return findings.fatal.front();
 }
 
-void Daemon::start_servers() {
+Status Daemon::start_servers() {
   servers_.emplace(log_, health_, metrics_, settings_.options.node,
                    [this](const serve::HealthPortFailure& failure) {
                      const std::lock_guard lock(failures_mutex_);
@@ -307,7 +306,9 @@ void Daemon::start_servers() {
   serve::Settings wanted = server_settings(settings_);
   wanted.pages.set_verbosity = [this](int level) { log_.verbosity().set_level(level); };
   servers_->set_configuration(config::to_json(settings_.values));
-  for (const serve::ListenFailure& failure : servers_->start(std::move(wanted))) {
+  const auto failures = servers_->start(std::move(wanted));
+  if (!failures) return failures.error();
+  for (const serve::ListenFailure& failure : *failures) {
     if (cluster_) {
       source::ClusterEvent event = source::event_about_node(settings_.options.node);
       event.type = "Warning";
@@ -318,6 +319,7 @@ void Daemon::start_servers() {
     }
     if (settings_.settings.bind_address_hard_fail) exit_status_ = 1;
   }
+  return ok_status();
 }
 
 void Daemon::follow_file() {

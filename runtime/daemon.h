@@ -65,7 +65,7 @@ class Daemon {
   Status start_services();
   Status check_node();
   void drop_privileges(kernel::Stage stage);
-  void start_servers();
+  Status start_servers();
   void follow_configuration();
   void remember_node();
   void observe();

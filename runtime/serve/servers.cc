@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <system_error>
 
 namespace kproxy::serve {
 namespace {
@@ -34,12 +35,9 @@ Servers::~Servers() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::vector<ListenFailure> Servers::start(Settings settings) {
+Result<std::vector<ListenFailure>> Servers::start(Settings settings) {
   auto server = HttpServer::create(settings.limits);
-  if (!server) {
-    log_.error("Cannot serve HTTP", server.error());
-    return {{ListenFailure::kHealth, server.error().message()}};
-  }
+  if (!server) return server.error();
   server_ = std::move(*server);
   settings.pages.configuration = [this] {
     const std::lock_guard lock(configuration_mutex_);
@@ -71,8 +69,14 @@ std::vector<ListenFailure> Servers::start(Settings settings) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
+  Status started = ok_status();
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    started = Error{"HTTP", "cannot start a thread: " + error.code().message(), ""};
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!started) return started.error();
   return failures;
 }
 

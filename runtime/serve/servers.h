@@ -5,7 +5,7 @@
 //   serve::Health health(2 * sync_period);
 //   serve::Servers servers(log, health, metrics, node_name, on_health_port_failure);
 //   servers.set_configuration(json);
-//   for (const serve::ListenFailure& failure : servers.start(settings)) ...an event; exit if hard
+//   for (const serve::ListenFailure& failure : *servers.start(settings)) ...an event; exit if hard
 //   ... after each successful sync:
 //   servers.want_health_ports(ports, node_port_addresses);
 //
@@ -60,8 +60,9 @@ class Servers {
   Servers(const Servers&) = delete;
   Servers& operator=(const Servers&) = delete;
 
-  // Listens and starts the thread, once. What could not be listened on is logged and returned.
-  std::vector<ListenFailure> start(Settings settings);
+  // Listens and starts the thread, once. What could not be listened on is logged and returned. An
+  // error if nothing can be served, then or later.
+  Result<std::vector<ListenFailure>> start(Settings settings);
   // What /configz shows: the effective KubeProxyConfiguration as JSON, with kind and apiVersion.
   void set_configuration(std::string json);
   // The health ports there shall be from now on, by the sync that just succeeded.

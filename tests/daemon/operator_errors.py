@@ -213,6 +213,21 @@ async def not_watched(node):
         node.expect(not applied(node), f"{what}: yet there is a table")
 
 
+async def no_thread(node):
+    """The kernel grants no thread to serve HTTP: one line, exit status 1, nothing applied (HC-01, OPS-19)"""
+    node.write([web()])
+    program = node.folder / "kproxy"  # where nobody can reach it
+    shutil.copy(node.options.kproxy, program)
+    program.chmod(0o755)
+    ended = await node.run("prlimit", "--nproc=1", "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+                           "--clear-groups", "--inh-caps=+net_admin", "--ambient-caps=+net_admin", program,
+                           *node.settings(), patience=10)
+    lines = ended.errors.splitlines()
+    node.expect(ended.status == 1, f"exit status {ended.status}")
+    node.expect(len(lines) == 1 and "cannot start a thread" in lines[0], f"{lines[:3]}")
+    node.expect(not applied(node), "yet there is a table")
+
+
 async def log_not_read(node):
     """Whoever reads the log goes away while running: kproxy goes on, though it has more to say"""
     node.write([web("a1")])
@@ -438,4 +453,4 @@ async def two_at_once(node):
 
 
 TESTS = [at_the_start, old_kernel, verbosity, without_permission, while_running, gone_while_running, not_watched,
-         log_not_read, replaced_in_every_way, half_written, config_map, golden, verify, cleanup, two_at_once]
+         no_thread, log_not_read, replaced_in_every_way, half_written, config_map, golden, verify, cleanup, two_at_once]

@@ -48,7 +48,7 @@ BOOST_FIXTURE_TEST_SUITE(serve_pages, Fixture)
 
 // HC-01, HC-02, HC-13
 BOOST_AUTO_TEST_CASE(proxy_health) {
-  BOOST_TEST(servers.start(settings()).empty());
+  BOOST_TEST(servers.start(settings())->empty());
   const struct {
     const char* method;
     const char* target;
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(proxy_health) {
 
 // HC-40..HC-43, HC-45, HC-49, E2E-42
 BOOST_AUTO_TEST_CASE(every_page) {
-  BOOST_TEST(servers.start(settings()).empty());
+  BOOST_TEST(servers.start(settings())->empty());
   const struct {
     const char* target;
     int status;
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(every_page) {
 
 // HC-44
 BOOST_AUTO_TEST_CASE(service_level_indicators) {
-  BOOST_TEST(servers.start(settings()).empty());
+  BOOST_TEST(servers.start(settings())->empty());
   const std::string kCount =
       "kubernetes_healthchecks_total{name=\"ping\",status=\"success\",type=\"healthz\"} ";
   const std::string kLatest = "kubernetes_healthcheck{name=\"ping\",type=\"healthz\"} 1\n";
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(service_level_indicators) {
 
 // HC-46..HC-48
 BOOST_AUTO_TEST_CASE(content_negotiation) {
-  BOOST_TEST(servers.start(settings()).empty());
+  BOOST_TEST(servers.start(settings())->empty());
   const std::string kFlagz = ";g=config.k8s.io;v=v1beta1;as=Flagz";
   const std::string kFlagzText = "\nkube-proxy flagz\n";
   const struct {
@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(content_negotiation) {
 
 // HC-49
 BOOST_AUTO_TEST_CASE(verbosity_is_put) {
-  BOOST_TEST(servers.start(settings()).empty());
+  BOOST_TEST(servers.start(settings())->empty());
   const struct {
     const char* method;
     const char* body;
@@ -225,7 +225,7 @@ BOOST_AUTO_TEST_CASE(what_is_off) {
   off.pages.profiling = false;
   off.pages.flagz = false;
   off.pages.statusz = false;
-  BOOST_TEST(servers.start(off).empty());
+  BOOST_TEST(servers.start(off)->empty());
   for (const char* target :
        {"/debug/pprof/", "/debug/pprof/heap", "/debug/flags/v", "/flagz", "/statusz"})
     BOOST_TEST(status_of(get(kMetricsAddress, target)) == 404, target);
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(servers_can_be_left_out) {
   Settings none = settings();
   none.health.reset();
   none.metrics.reset();
-  BOOST_TEST(servers.start(none).empty());
+  BOOST_TEST(servers.start(none)->empty());
   servers.want_health_ports({{"shop", "web", Port{30000}, {1, std::nullopt}}}, {});
   BOOST_TEST(becomes([] { return status_of(get(at("127.0.0.1:30000"), "/")) == 200; }));
   BOOST_TEST(!Client(kHealthAddress).connected());
@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(servers_can_be_left_out) {
 BOOST_AUTO_TEST_CASE(one_address_for_both) {
   Settings shared = settings();
   shared.health = shared.metrics = at("[::]:10256");
-  BOOST_TEST(servers.start(shared).empty());
+  BOOST_TEST(servers.start(shared)->empty());
   BOOST_TEST(has(get(kHealthAddress, "/healthz"), "\"nodeEligible\":false"));
   BOOST_TEST(has(get(kHealthAddress, "/livez"), "\"healthy\":true"));
   BOOST_TEST(body_of(get(at("[::1]:10256"), "/proxyMode")) == "nftables");
@@ -265,7 +265,7 @@ BOOST_AUTO_TEST_CASE(addresses_that_are_taken) {
   BOOST_REQUIRE((first.ok() && second.ok()));
   Settings impatient = settings();
   impatient.retry_after = 50ms;
-  const auto failures = servers.start(impatient);
+  const auto failures = servers.start(impatient).value();
   BOOST_REQUIRE(failures.size() == 2);
   BOOST_TEST(failures[0].reason == "FailedToStartProxierHealthcheck");
   BOOST_TEST(failures[0].note ==
@@ -280,7 +280,7 @@ BOOST_AUTO_TEST_CASE(addresses_that_are_taken) {
 
 // HC-27
 BOOST_AUTO_TEST_CASE(a_health_port_that_is_taken) {
-  BOOST_TEST(servers.start(settings()).empty());
+  BOOST_TEST(servers.start(settings())->empty());
   servers.want_health_ports({{"shop", "web", Port{10249}, {1, std::nullopt}}}, {});
   BOOST_TEST(becomes([this] { return failures == 1; }));
   BOOST_TEST(body_of(get(kMetricsAddress, "/proxyMode")) == "nftables");
