@@ -7,7 +7,9 @@
 #include <linux/netlink.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "runtime/apply/message_buffer.h"
@@ -41,12 +43,13 @@ class MessageReader {
   Bytes rest_;
 };
 
-// The errno (positive) of a NLMSG_ERROR or NLMSG_DONE.
+// The errno (positive) of a NLMSG_ERROR or NLMSG_DONE, or an ipset's number, which are above those;
+// EPROTO where it is neither.
 inline int error_of(const Received& message) {
   std::int32_t error = 0;
   if (message.payload().size() >= sizeof error)
     std::memcpy(&error, message.payload().data(), sizeof error);
-  return -error;
+  return error > 0 || error == std::numeric_limits<std::int32_t>::min() ? EPROTO : -error;
 }
 
 }  // namespace kproxy::apply

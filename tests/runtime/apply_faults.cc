@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "runtime/apply/message_reader.h"
@@ -294,6 +295,27 @@ BOOST_AUTO_TEST_CASE(a_table_that_contradicts_every_change_is_replaced) {
   BOOST_TEST(applied.transactions == 1u);
   BOOST_TEST(applied.inserted == a.desired().elements.size());
   a.check_equal();
+}
+
+BOOST_AUTO_TEST_CASE(numbers_that_answers_bring) {
+  struct Case {
+    std::int32_t number;
+    int error;
+  };
+  const Case cases[] = {{0, 0},          {-EPERM, EPERM},
+                        {-4095, 4095},   {-4103, 4103 /* of ipset */},
+                        {EPERM, EPROTO}, {std::numeric_limits<std::int32_t>::min(), EPROTO}};
+  for (const Case& c : cases) {
+    struct {
+      nlmsghdr header;
+      nlmsgerr error;
+    } answer{{sizeof answer, NLMSG_ERROR, 0, 1, 0}, {c.number, {}}};
+    std::uint8_t bytes[sizeof answer];
+    std::memcpy(bytes, &answer, sizeof answer);
+    const auto message = apply::MessageReader(bytes).next();
+    BOOST_REQUIRE(message.has_value());
+    BOOST_TEST(apply::error_of(*message) == c.error, c.number);
+  }
 }
 
 // An element is left out for what it is, and not for the moment at which it came.
