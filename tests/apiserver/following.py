@@ -6,12 +6,13 @@ import pathlib
 import time
 
 import netlink
+from cluster import HEALTH_PORTS
 from server import ADMIN_TOKEN
 from stage import NODE, cidrs, own_node, service, to_other_port
 from topology import ADDRESSES
 
 E2E = pathlib.Path(__file__).resolve().parent.parent.parent / "contrib/e2e"
-HEALTHZ, METRICS, HEALTH_PORT = 10256, 10249, 31000  # and up
+HEALTHZ, METRICS = 10256, 10249
 ESTABLISHED = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established")
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 DEFAULT_SECONDS = 1.0  # within which a change is to be effective, and the sync itself on top
@@ -236,16 +237,14 @@ async def many_health_ports(stage):
     limit, numbers = 64, range(2, 60)
     stage.configure("nodePortAddresses: [0.0.0.0/0, '::/0']\n")
     for number in numbers:
-        objects = service(f"local-{number}", number, "a1", vip="", etp="Local").objects()
-        objects[0]["spec"]["healthCheckNodePort"] = HEALTH_PORT + number
-        stage.server.put(*objects)
+        stage.server.put(*service(f"local-{number}", number, "a1", vip="", etp="Local").objects())
     daemon = await stage.launch(through=["prlimit", f"--nofile={limit}:4096"])
     await stage.check_settled("after the start")
     files = pathlib.Path(f"/proc/{daemon.pid}/fd")
     stage.check(await stage.until(lambda: len(list(files.iterdir())) > limit), "more files are open than that",
                 len(list(files.iterdir())))
-    for what, port, path in (("a health port", HEALTH_PORT + numbers[0], "/"), ("/healthz", HEALTHZ, "/healthz"),
-                             ("another", HEALTH_PORT + numbers[-1], "/"), ("/metrics", METRICS, "/metrics")):
+    for what, port, path in (("a health port", HEALTH_PORTS + numbers[0], "/"), ("/healthz", HEALTHZ, "/healthz"),
+                             ("another", HEALTH_PORTS + numbers[-1], "/"), ("/metrics", METRICS, "/metrics")):
         status, text = await stage.get(port, path)
         stage.check(status == 200, f"{what} is 200", f"{status} {text[:200]}")
     stage.server.put(*to_other_port(stage.web.objects()))

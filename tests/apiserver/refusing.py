@@ -10,12 +10,13 @@ import time
 
 import certificates
 import netlink
+from cluster import HEALTH_PORTS
 from daemon import SYNCED
 from process import cpu_seconds
 from server import PROXY
 from stage import NODE, OTHER_PORT, POD_PORT, own_node, service, to_other_port
 
-HEALTHZ, METRICS, HEALTH_PORT = 10256, 10249, 31000  # and up
+HEALTHZ, METRICS = 10256, 10249
 MOST_HANDSHAKES = 16  # in the first seconds
 NODE_PATIENCE_SECONDS = 30.0  # that kproxy waits for its Node
 PODCIDR_PATIENCE_SECONDS = 330.0  # and, in all, for its podCIDRs
@@ -247,12 +248,10 @@ async def owned_table(stage):
     """While the kernel refuses every sync no health port comes or goes, and conntrack is left alone; both follow the
     first that succeeds OPS-17 OPS-11 HC-26 HC-28 MET-12"""
     def with_health_port(name, number):
-        objects = service(name, number, "a1", vip="", etp="Local", protocols="udp").objects()
-        objects[0]["spec"]["healthCheckNodePort"] = HEALTH_PORT + number
-        return objects
+        return service(name, number, "a1", vip="", etp="Local", protocols="udp").objects()
 
     async def answer(number):
-        return (await stage.get(HEALTH_PORT + number, "/"))[0]
+        return (await stage.get(HEALTH_PORTS + number, "/"))[0]
 
     async def metric(name):
         _, text = await stage.get(METRICS, "/metrics")

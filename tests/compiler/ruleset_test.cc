@@ -99,6 +99,20 @@ void apply_to_kernel(const Change& change, std::map<Element, int>& kernel) {
   for (const Element& element : change.insert) BOOST_REQUIRE(kernel.emplace(element, 0).second);
 }
 
+// Service svc7 with so many endpoints, all in one slice, to be altered.
+std::pair<snapshot::Service, snapshot::EndpointSlice> service_and_slice(unsigned endpoints) {
+  const auto objects = plain_service(7, endpoints);
+  return {std::get<snapshot::Service>(objects[0]), std::get<snapshot::EndpointSlice>(objects[1])};
+}
+
+snapshot::Snapshot snapshot_with(const snapshot::Service& service,
+                                 const snapshot::EndpointSlice& slice) {
+  snapshot::Snapshot snapshot = snapshot_of(node_objects());
+  snapshot.put(service);
+  snapshot.put(slice);
+  return snapshot;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(whole_ruleset)
@@ -313,13 +327,9 @@ BOOST_AUTO_TEST_CASE(endpoints_alone) {
   };
   for (const Case& c : kCases) {
     BOOST_TEST_CONTEXT(c.what) {
-      const auto objects = plain_service(7, 5);
-      auto service = std::get<Service>(objects[0]);
-      auto slice = std::get<Slice>(objects[1]);
+      auto [service, slice] = service_and_slice(5);
       c.before(service, slice);
-      snapshot::Snapshot snapshot = snapshot_of(node_objects());
-      snapshot.put(service);
-      snapshot.put(slice);
+      snapshot::Snapshot snapshot = snapshot_with(service, slice);
       Tracker tracker(node_a());
       Errors warnings;
       BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());
@@ -363,16 +373,12 @@ BOOST_AUTO_TEST_CASE(endpoints_that_are_left_out) {
       {kMaxEndpoints + 2, true, true, true, left_out("Cluster") + left_out("Local")},
   };
   for (const Case& c : kCases) {
-    const auto objects = plain_service(7, c.endpoints);
-    auto service = std::get<snapshot::Service>(objects[0]);
-    auto slice = std::get<snapshot::EndpointSlice>(objects[1]);
+    auto [service, slice] = service_and_slice(c.endpoints);
     service.internal_local = c.internal_local;
     if (c.external_ip) service.external_ips = {*Address::parse("192.0.2.1")};
     if (c.here)
       for (snapshot::Endpoint& endpoint : slice.endpoints) endpoint.node = "node-a";
-    snapshot::Snapshot snapshot = snapshot_of(node_objects());
-    snapshot.put(service);
-    snapshot.put(slice);
+    snapshot::Snapshot snapshot = snapshot_with(service, slice);
     Tracker tracker(node_a());
     Errors warnings;
     BOOST_REQUIRE(tracker.update(snapshot, warnings).ok());

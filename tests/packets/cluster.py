@@ -13,6 +13,7 @@ from topology import ADDRESSES, host_of
 
 KEYS = {"ports", "protocols", "families", "endpoints", "cluster-ip", "vip", "external", "node-port",
         "ip-mode", "itp", "etp", "affinity", "ranges"}
+HEALTH_PORTS = 32000  # and up: what load balancers of policy Local ask, by the Service's number
 
 
 # What the Node object lists: `kpcompile explain` knows the node's addresses from nowhere else.
@@ -106,7 +107,7 @@ class Service:
         if balanced or node_ports or "external" in self.keys:
             spec["externalTrafficPolicy"] = self.keys.get("etp", "Cluster")
             if balanced and spec["externalTrafficPolicy"] == "Local":
-                spec["healthCheckNodePort"] = 32000 + self.number
+                spec["healthCheckNodePort"] = HEALTH_PORTS + self.number
         if "ranges" in self.keys:
             spec["loadBalancerSourceRanges"] = self.get("ranges", "")
         if self.sticky:
