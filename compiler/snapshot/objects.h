@@ -72,12 +72,12 @@ struct Endpoint {
     bool operator==(const Hints&) const = default;
   };
 
-  Address address;
-  std::string_view node;    // spec.nodeName; empty: never local
-  std::uint32_t hints = 0;  // the place in its slice's list, counted from 1; 0: none
+  Address address;  // and in this order there are no gaps between the fields: endpoints are many
   bool ready = true;
   bool serving = true;
   bool terminating = false;
+  std::uint32_t hints = 0;  // the place in its slice's list, counted from 1; 0: none
+  std::string_view node;    // spec.nodeName; empty: never local
 
   bool operator==(const Endpoint& other) const {
     // Names come from a pool: the same one most often stands at the same place.
