@@ -24,7 +24,7 @@ PACKAGING_PACKAGES=(dpkg-dev file python3-yaml systemd)  # systemd: reads the un
 CLANG_PACKAGES=(clang libclang-rt-14-dev)  # the latter: sanitizers and fuzzer
 
 # What reads the code and finds fault.
-LINT_PACKAGES=(clang-tidy cppcheck)
+LINT_PACKAGES=(clang-format clang-tidy cppcheck)
 
 # Installs those of the named packages that are not there yet; silent about apt unless it fails.
 install_missing() {

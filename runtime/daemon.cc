@@ -103,12 +103,12 @@ int Daemon::run() {
     return 1;
   }
   while (!exit_status_) {
-    pollfd events[] = {{signals.fd(), POLLIN, 0},
-                       {file_ ? file_->fd() : cluster_->fd(), POLLIN, 0},
-                       {proxier_.fd(), POLLIN, 0},
-                       {settings_.config_file.empty() ? -1 : configuration_.fd(), POLLIN, 0},
-                       {may_clear_stale_flows() ? facts_.stale_flows().file_descriptor() : -1,
-                        POLLIN, 0}};
+    pollfd events[] = {
+        {signals.fd(), POLLIN, 0},
+        {file_ ? file_->fd() : cluster_->fd(), POLLIN, 0},
+        {proxier_.fd(), POLLIN, 0},
+        {settings_.config_file.empty() ? -1 : configuration_.fd(), POLLIN, 0},
+        {may_clear_stale_flows() ? facts_.stale_flows().file_descriptor() : -1, POLLIN, 0}};
     if (poll(events, std::size(events), milliseconds_to_next_timer()) < 0 && errno != EINTR) {
       log_.error("Cannot wait", {"poll", std::strerror(errno), ""});
       return 1;
@@ -232,9 +232,10 @@ bool Daemon::node_is_awaited() {
   if (!by_pod_cidrs) return false;
   timer_ = give_up + kWaitForPodCidrs;
   if (now < *timer_) return true;
-  stop({"", node == nullptr
-                ? "timeout waiting for node \"" + settings_.options.node + "\" to exist"
-                : "timeout waiting for PodCIDR allocation on node \"" + settings_.options.node + "\"",
+  stop({"",
+        node == nullptr
+            ? "timeout waiting for node \"" + settings_.options.node + "\" to exist"
+            : "timeout waiting for PodCIDR allocation on node \"" + settings_.options.node + "\"",
         ""});
   return false;
 }

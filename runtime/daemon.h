@@ -1,9 +1,9 @@
-// The node daemon: follows the API server, or a snapshot file, and has the Proxier keep the kernel's
-// table what that means; serves health and metrics; clears what conntrack should forget.
+// The node daemon: follows the API server, or a snapshot file, and has the Proxier keep the
+// kernel's table what that means; serves health and metrics; clears what conntrack should forget.
 //
 // The main thread runs a loop around poll(): the source, the kernel's notifications, the
-// configuration file, signals, timers. HTTP is served by a second thread; a third asks conntrack for
-// its entries. SIGTERM and SIGINT end it and leave the rules.
+// configuration file, signals, timers. HTTP is served by a second thread; a third asks conntrack
+// for its entries. SIGTERM and SIGINT end it and leave the rules.
 #pragma once
 
 #include <chrono>

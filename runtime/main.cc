@@ -39,7 +39,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): out of 
   switch (settings.command) {
     case config::Command::follow:
       source::raise_open_files();  // each health port of a Service is one
-      return Daemon(settings, [arguments] { return config::parse_command_line(arguments); }, log)
+      return Daemon(
+                 settings, [arguments] { return config::parse_command_line(arguments); }, log)
           .run();
     case config::Command::once:
       return apply_once(settings, log);

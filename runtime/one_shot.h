@@ -12,8 +12,8 @@ int apply_once(const config::CommandLine& settings, const log::Log& log);
 int verify(const config::CommandLine& settings, const log::Log& log);
 // Removes our table, and what any mode of kube-proxy left.
 int clean_up(const log::Log& log);
-// What needs more rights than a start needs afterwards: kernel settings, what other modes left. Asks
-// no API server.
+// What needs more rights than a start needs afterwards: kernel settings, what other modes left.
+// Asks no API server.
 int initialize(const config::CommandLine& settings, const log::Log& log);
 
 // The kernel settings of that configuration.

@@ -164,7 +164,8 @@ void Proxier::run() {
     return true;
   };
   if (changed_at_ && now >= ended_at_ + settings_.min_sync_period) sync();
-  if (due(retry_at_)) sync_all("Synced after a failure");  // without a change that has to wait still
+  if (due(retry_at_))
+    sync_all("Synced after a failure");  // without a change that has to wait still
   if (due(repair_at_) && !retry_at_) repair();
   if (due(verify_at_) && !retry_at_) {
     repair();

@@ -35,8 +35,9 @@ class Proxier {
   struct Settings {
     options::Options options;
     std::string golden;  // path of the only ruleset that may be applied; empty: any may
-    Clock::duration sync_period = std::chrono::seconds(30);  // the longest wait before a new attempt
-    Clock::duration min_sync_period{};                       // from the end of one sync to the next
+    // The longest wait before a new attempt.
+    Clock::duration sync_period = std::chrono::seconds(30);
+    Clock::duration min_sync_period{};  // from the end of one sync to the next
   };
 
   // All references must outlive this; the snapshot's changes are taken by nobody else.
@@ -51,12 +52,12 @@ class Proxier {
   void set_periods(Clock::duration sync_period, Clock::duration min_sync_period);
 
   // The steps that a start consists of. An Error: it is of no use to go on.
-  Status compile();             // brings the ruleset up to date
-  Status check_golden();        // prints the difference from the golden ruleset to stdout, if any
-  Status connect();             // to a kernel that can do what is needed
+  Status compile();       // brings the ruleset up to date
+  Status check_golden();  // prints the difference from the golden ruleset to stdout, if any
+  Status connect();       // to a kernel that can do what is needed
   Status reconcile(std::string_view message);  // the whole table, once
   bool sync_all(std::string_view message);     // the same, but tried again if it fails
-  Status listen();              // to what others do to the table
+  Status listen();                             // to what others do to the table
 
   // Compares and prints the differences to stdout; how many.
   Result<std::size_t> verify();
@@ -111,7 +112,7 @@ class Proxier {
   std::optional<Clock::time_point> retry_at_;    // after a failure
   std::optional<Clock::time_point> verify_at_;   // everything, though nothing is known to be wrong
   Clock::time_point repaired_at_{};
-  Clock::time_point ended_at_{};                 // the last sync
+  Clock::time_point ended_at_{};  // the last sync
   Clock::duration retry_interval_{};
   std::chrono::nanoseconds compile_time_{};
   std::size_t elements_ = 0;  // that there should be

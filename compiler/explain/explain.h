@@ -28,16 +28,16 @@ struct Explanation {
   struct Choice {
     Address address;
     Port port;
-    double share = 0;         // of new connections
+    double share = 0;  // of new connections
     bool masqueraded = false;
   };
 
   std::string origin;              // "pod", "host" or "outside"
   std::vector<std::string> steps;  // for people: hook, rule, element, verdict
   Outcome outcome = Outcome::untouched;
-  std::vector<Choice> choices;     // in order of address and port
-  bool sticky = false;             // the client keeps its endpoint (session affinity)
-  std::string service_port;        // "shop/web:http"; empty: none
+  std::vector<Choice> choices;  // in order of address and port
+  bool sticky = false;          // the client keeps its endpoint (session affinity)
+  std::string service_port;     // "shop/web:http"; empty: none
   std::string rule;  // the row of the contract: "PKT-07 (pod): no endpoints anywhere"; empty: none
 };
 

@@ -50,11 +50,11 @@ struct Walk {
   enum class End { accept, drop, reset, unreachable, dnat, masquerade };
 
   End end = End::accept;
-  bool marked = false;                              // leaves with the masquerade bit
-  bool sticky = false;                              // passed a map of remembered clients
-  std::vector<const ruleset::Element*> endpoints;   // end == dnat: one for each slot
+  bool marked = false;                                // leaves with the masquerade bit
+  bool sticky = false;                                // passed a map of remembered clients
+  std::vector<const ruleset::Element*> endpoints;     // end == dnat: one for each slot
   std::vector<const ruleset::Ruleset::Listed*> hits;  // elements found, in order
-  std::vector<std::string> steps;                   // rules that matched, in order, for people
+  std::vector<std::string> steps;                     // rules that matched, in order, for people
 };
 
 // Runs the packet through base chains, one after the other until its fate is decided.

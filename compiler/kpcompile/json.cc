@@ -128,8 +128,11 @@ class JsonReport {
       writer_.Bool(endpoint.local);
       key("policies");
       writer_.StartArray();
-      if (std::binary_search(port.endpoints.cluster.begin(), port.endpoints.cluster.end(), endpoint)) string("Cluster");
-      if (std::binary_search(port.endpoints.local.begin(), port.endpoints.local.end(), endpoint)) string("Local");
+      if (std::binary_search(port.endpoints.cluster.begin(), port.endpoints.cluster.end(),
+                             endpoint))
+        string("Cluster");
+      if (std::binary_search(port.endpoints.local.begin(), port.endpoints.local.end(), endpoint))
+        string("Local");
       writer_.EndArray();
       writer_.EndObject();
     }

@@ -24,7 +24,7 @@ struct Configuration {
   Values fields;
   // Where a field stands, for errors of those that judge other fields.
   Where where;
-  Errors errors;     // not empty: options must not be used
+  Errors errors;  // not empty: options must not be used
   Errors warnings;
 };
 

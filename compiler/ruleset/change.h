@@ -11,9 +11,9 @@ namespace kproxy::ruleset {
 
 struct Change {
   std::vector<SetRef> add_sets;
-  std::vector<Chain> add_chains;       // with their rules
-  std::vector<Chain> replace_rules;    // existing chains whose rules become these
-  std::vector<Element> erase;          // an entry whose data changes is erased and inserted
+  std::vector<Chain> add_chains;     // with their rules
+  std::vector<Chain> replace_rules;  // existing chains whose rules become these
+  std::vector<Element> erase;        // an entry whose data changes is erased and inserted
   std::vector<Element> insert;
   std::vector<ChainRef> remove_chains;
   std::vector<SetRef> remove_sets;

@@ -19,8 +19,8 @@ const std::vector<service::Endpoint>& endpoints_of(const service::Eligible& endp
 // Elements that the node itself gives: service CIDRs, pod CIDRs, node port addresses.
 std::vector<Element> node_elements(const service::NodeView& node);
 
-// The Service port's elements in canonical order, but for those of kind `endpoints`: there are many,
-// and they follow from these, see append_endpoints(). `owns` tells whether a frontend is this
+// The Service port's elements in canonical order, but for those of kind `endpoints`: there are
+// many, and they follow from these, see append_endpoints(). `owns` tells whether a frontend is this
 // Service port's: another Service may have the better claim, and then gets all of the frontend's
 // elements. Elements that several Service ports may share (ClusterIPs, hairpin pairs) are in each
 // one's list.
@@ -38,8 +38,8 @@ Choice choice_of(const Element& chooser);
 // For such an element, the one of kind `endpoints` that leads to the endpoint with that index.
 Element endpoint_element(const Element& chooser, std::size_t index,
                          const service::Endpoint& endpoint);
-// Adds all elements of kind `endpoints` of a frontend, in order of their slots: `frontend` is of kind
-// `frontends`, one of the elements of a Service port that was compiled with these endpoints.
+// Adds all elements of kind `endpoints` of a frontend, in order of their slots: `frontend` is of
+// kind `frontends`, one of the elements of a Service port that was compiled with these endpoints.
 void append_endpoints(const Element& frontend, std::span<const Element> elements,
                       const service::Eligible& endpoints, std::vector<Element>& to);
 // The elements of the Service port that are of kind `frontends`, which come first.

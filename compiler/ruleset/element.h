@@ -4,18 +4,18 @@
 // from its set's kind (see the table in the text). Fields that a kind does not use keep their
 // defaults, so elements compare as values.
 //
-//   kind                                       key                                   data
-//   frontends .. record                        [address] protocol port               verdict
-//   endpoints                                  [address] protocol port slot          other:other_port
-//   cluster_ips                                address
-//   service_cidrs, pod_cidrs,                  address/prefix
+//   kind                                 key                                   data
+//   frontends .. record                  [address] protocol port               verdict
+//   endpoints                            [address] protocol port slot          other:other_port
+//   cluster_ips                          address
+//   service_cidrs, pod_cidrs,            address/prefix
 //     node_port_addresses
-//   source_guarded                             address protocol port
-//   source_ranges                              address protocol port other/prefix
-//   hairpin                                    address other (both the same)
-//   clients (written by the kernel alone)      address                               other[:other_port]
-//   client_ports (likewise)                    address                               other_port
-//   rememberable                               other:other_port
+//   source_guarded                       address protocol port
+//   source_ranges                        address protocol port other/prefix
+//   hairpin                              address other (both the same)
+//   clients (the kernel alone writes)    address                               other[:other_port]
+//   client_ports (likewise)              address                               other_port
+//   rememberable                         other:other_port
 //
 // [address]: absent in scope node_ports. [:other_port]: absent for IPv6, see affinity_structure().
 #pragma once

@@ -1,7 +1,8 @@
 // Who owns a frontend. Two Services can claim one address and port (the same external IP, the same
 // node port); the older Service has it, then the first by name, and when it goes the next one does.
 //
-// Cost of a claim: constant on average; contested frontends are expected to be few. Not thread-safe.
+// Cost of a claim: constant on average; contested frontends are expected to be few. Not
+// thread-safe.
 #pragma once
 
 #include <compare>
@@ -33,9 +34,9 @@ std::string to_string(const FrontendKey& key);
 // there are keys in it.
 struct Claims {
   const snapshot::ObjectName* service = nullptr;  // likewise
-  std::int64_t created = 0;  // Unix seconds; 0: unknown, which counts as the newest
-  std::vector<FrontendKey> keys;                  // sorted
-  std::size_t lost = 0;                           // of the keys, how many another one has
+  std::int64_t created = 0;       // Unix seconds; 0: unknown, which counts as the newest
+  std::vector<FrontendKey> keys;  // sorted
+  std::size_t lost = 0;           // of the keys, how many another one has
 };
 
 class FrontendOwners {

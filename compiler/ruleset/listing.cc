@@ -81,7 +81,11 @@ std::vector<Ruleset::Run> Ruleset::runs() const {
                static_cast<std::uint32_t>(e.set.family);
       };
       const bool of_port = !is_shared(e.set.kind);
-      Run run{set(e.set.kind), static_cast<std::uint32_t>(end - i), word(0), word(8), &e,
+      Run run{set(e.set.kind),
+              static_cast<std::uint32_t>(end - i),
+              word(0),
+              word(8),
+              &e,
               of_port || e.set.kind == SetKind::cluster_ips ? service : nullptr,
               of_port ? port : nullptr};
       runs.push_back(run);

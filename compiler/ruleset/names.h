@@ -55,10 +55,10 @@ enum class SetKind : std::uint8_t {
 
 struct SetRef {
   SetKind kind = SetKind::frontends;
-  Scope scope = Scope::services;     // of the kinds that come per scope, else services
+  Scope scope = Scope::services;  // of the kinds that come per scope, else services
   Family family = Family::ipv4;
-  Policy policy = Policy::cluster;   // of objects with an owner, else cluster
-  Owner owner = kNoOwner;            // of the last three kinds
+  Policy policy = Policy::cluster;  // of objects with an owner, else cluster
+  Owner owner = kNoOwner;           // of the last three kinds
   auto operator<=>(const SetRef&) const = default;
 };
 
@@ -71,12 +71,12 @@ enum class ChainKind : std::uint8_t {
   unserved_prerouting,  // after all DNAT: what went to a ClusterIP's address, and nobody took it
   unserved_output,
   // Constant.
-  lookup,               // per scope and family: finds the frontend
-  external_local,       // per scope and family: external frontends under policy Local
+  lookup,          // per scope and family: finds the frontend
+  external_local,  // per scope and family: external frontends under policy Local
   mark_for_masquerade,
   masquerade,
   reject,
-  record,               // per family: finds the frontend again, after DNAT
+  record,  // per family: finds the frontend again, after DNAT
   // One per scope, family, policy and number of endpoints.
   random,
   // One per owner, family (and policy).

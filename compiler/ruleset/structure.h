@@ -15,13 +15,13 @@ namespace kproxy::ruleset {
 
 // What the kernel loads into registers to look something up.
 enum class Field : std::uint8_t {
-  ip_saddr,               // network header; a packet of the other family does not match the rule
+  ip_saddr,  // network header; a packet of the other family does not match the rule
   ip_daddr,
   ip6_saddr,
   ip6_daddr,
   l4proto,
   th_dport,
-  ct_original_ip_daddr,   // what the client sent to, before DNAT; the rule must know the family
+  ct_original_ip_daddr,  // what the client sent to, before DNAT; the rule must know the family
   ct_original_ip6_daddr,
   ct_original_proto_dst,  // the rule must have matched the protocol
   random_slot,            // numgen random mod Key::slots offset Key::first_slot
@@ -35,10 +35,23 @@ struct Key {
 };
 
 // Statements. Those called Match.. and InSet end the rule for a packet that does not match.
-struct MatchFamily { Family family; bool operator==(const MatchFamily&) const = default; };
-struct MatchProtocol { Protocol protocol; bool operator==(const MatchProtocol&) const = default; };
-struct MatchDnatted { bool operator==(const MatchDnatted&) const = default; };  // ct status dnat
-struct MatchMark { std::uint32_t bit; bool operator==(const MatchMark&) const = default; };  // set
+struct MatchFamily {
+  Family family;
+  bool operator==(const MatchFamily&) const = default;
+};
+struct MatchProtocol {
+  Protocol protocol;
+  bool operator==(const MatchProtocol&) const = default;
+};
+// ct status dnat
+struct MatchDnatted {
+  bool operator==(const MatchDnatted&) const = default;
+};
+// That bit is set.
+struct MatchMark {
+  std::uint32_t bit;
+  bool operator==(const MatchMark&) const = default;
+};
 // fib saddr type local, fib daddr type local, or !=
 struct MatchLocal {
   bool source;
@@ -46,7 +59,10 @@ struct MatchLocal {
   bool operator==(const MatchLocal&) const = default;
 };
 // Destination outside the loopback prefix: 127.0.0.0/8 or ::1.
-struct MatchNotLoopback { Family family; bool operator==(const MatchNotLoopback&) const = default; };
+struct MatchNotLoopback {
+  Family family;
+  bool operator==(const MatchNotLoopback&) const = default;
+};
 // iifname "name", iifname "prefix*", or !=
 struct MatchInterface {
   std::string name;
@@ -60,7 +76,11 @@ struct InSet {
   bool negated = false;
   bool operator==(const InSet&) const = default;
 };
-struct VerdictMap { Key key; SetRef map; bool operator==(const VerdictMap&) const = default; };
+struct VerdictMap {
+  Key key;
+  SetRef map;
+  bool operator==(const VerdictMap&) const = default;
+};
 // dnat ip to KEY map @MAP; a packet whose key is not in the map goes on with the next rule
 struct Dnat {
   Family family;
@@ -78,11 +98,24 @@ struct UpdateMap {
   std::uint32_t seconds;
   bool operator==(const UpdateMap&) const = default;
 };
-struct SetMark { std::uint32_t bit; bool operator==(const SetMark&) const = default; };
-struct ClearMark { std::uint32_t bit; bool operator==(const ClearMark&) const = default; };
-struct Masquerade { bool operator==(const Masquerade&) const = default; };  // fully-random
-struct RejectWithReset { bool operator==(const RejectWithReset&) const = default; };
-struct RejectUnreachable { bool operator==(const RejectUnreachable&) const = default; };
+struct SetMark {
+  std::uint32_t bit;
+  bool operator==(const SetMark&) const = default;
+};
+struct ClearMark {
+  std::uint32_t bit;
+  bool operator==(const ClearMark&) const = default;
+};
+// fully-random
+struct Masquerade {
+  bool operator==(const Masquerade&) const = default;
+};
+struct RejectWithReset {
+  bool operator==(const RejectWithReset&) const = default;
+};
+struct RejectUnreachable {
+  bool operator==(const RejectUnreachable&) const = default;
+};
 
 using Statement =
     std::variant<MatchFamily, MatchProtocol, MatchDnatted, MatchMark, MatchLocal, MatchNotLoopback,
@@ -109,11 +142,11 @@ struct Chain {
 struct SetTraits {
   enum class Type : std::uint8_t { ipv4_addr, ipv6_addr, inet_proto, inet_service, slot };
   std::vector<Type> key;
-  std::vector<Type> data;     // maps to endpoints; empty for sets and verdict maps
-  bool verdicts = false;      // a verdict map
-  bool interval = false;      // flags interval
-  bool dynamic = false;       // flags dynamic,timeout: written by the kernel as packets pass
-  std::uint32_t size = 0;     // 0: unbounded
+  std::vector<Type> data;  // maps to endpoints; empty for sets and verdict maps
+  bool verdicts = false;   // a verdict map
+  bool interval = false;   // flags interval
+  bool dynamic = false;    // flags dynamic,timeout: written by the kernel as packets pass
+  std::uint32_t size = 0;  // 0: unbounded
 };
 SetTraits traits(const SetRef& set);
 

@@ -1,7 +1,7 @@
 // Keeps a Ruleset in step with a Snapshot: the whole compiler as one object. Each update() resolves
 // and compiles the Services that changed since the last one, and all of them only where the node's
-// own zone, name or addresses did. Where nothing but slices of a Service changed, its endpoints alone
-// are resolved, and where possible nothing is compiled. Not thread-safe.
+// own zone, name or addresses did. Where nothing but slices of a Service changed, its endpoints
+// alone are resolved, and where possible nothing is compiled. Not thread-safe.
 #pragma once
 
 #include <optional>

@@ -28,9 +28,9 @@ struct NodeFamily {
   std::optional<Address> primary;  // the node's primary address
   std::vector<Address> addresses;  // all that the Node object lists (for source range exceptions)
   LocalDetector detector;
-  bool node_ports_everywhere = false;      // accepted on every local address but loopback
-  std::vector<Cidr> node_port_addresses;   // else on local addresses in these; may be empty
-  std::vector<Cidr> service_cidrs;         // of all ServiceCIDR objects; none contains another
+  bool node_ports_everywhere = false;     // accepted on every local address but loopback
+  std::vector<Cidr> node_port_addresses;  // else on local addresses in these; may be empty
+  std::vector<Cidr> service_cidrs;        // of all ServiceCIDR objects; none contains another
   bool operator==(const NodeFamily&) const = default;
 };
 

@@ -66,8 +66,8 @@ struct ServicePort {
 // served (headless, ExternalName, another proxy's, or without an object).
 std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const NodeView& node);
 
-// The endpoints alone, one for each of what resolve() gives: all that a change of slices can change.
-// Costs the size of the slices.
+// The endpoints alone, one for each of what resolve() gives: all that a change of slices can
+// change. Costs the size of the slices.
 std::vector<Eligible> resolve_endpoints(const snapshot::Snapshot::Entry& entry,
                                         const NodeView& node);
 

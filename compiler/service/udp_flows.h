@@ -1,11 +1,11 @@
 // Tells which UDP flows must be forgotten after a change, so that their next packet is seen as that
 // of a new connection.
 //
-// Frontends are touched when they come, go, or an endpoint does not serve any more, or the first one
-// does. A flow to a touched frontend is stale if it is not with an endpoint that serves there; if
-// the frontend is gone, a flow that was redirected is. All other flows are left alone: one change
-// among many Services puts few flows in question. Where several Services claim a frontend, what
-// serves for any of them serves.
+// Frontends are touched when they come, go, or an endpoint does not serve any more, or the first
+// one does. A flow to a touched frontend is stale if it is not with an endpoint that serves there;
+// if the frontend is gone, a flow that was redirected is. All other flows are left alone: one
+// change among many Services puts few flows in question. Where several Services claim a frontend,
+// what serves for any of them serves.
 //
 // The first update() of each Service touches all its frontends, so that what happened while nobody
 // watched is noticed, too. Memory: the UDP ports of all Services. Not thread-safe.

@@ -5,8 +5,8 @@
 // that a Service proxy does not read, and fields it does not read, are passed over (managedFields
 // without being stored). A value of the wrong type or an unreadable address costs the object or
 // the entry it stands in, with an Error that names file, JSON path and object; the others are
-// decoded. Broken JSON ends the input with one Error that names line and column. Nesting of any depth is safe. Not
-// thread-safe; a Decoder may be used for any number of inputs in turn.
+// decoded. Broken JSON ends the input with one Error that names line and column. Nesting of any
+// depth is safe. Not thread-safe; a Decoder may be used for any number of inputs in turn.
 #pragma once
 
 #include <functional>
@@ -35,8 +35,8 @@ class Decoder {
   // documents one after the other. `input` names the source in diagnostics. `sink` is called for
   // each object in the order of the input. Returns an Error only for what ends the input: broken
   // JSON, or a document that is no Kubernetes object at all.
-  Status decode(std::string_view input, const ReadBytes& read, const std::function<void(Object)>& sink,
-                Diagnostics& diagnostics);
+  Status decode(std::string_view input, const ReadBytes& read,
+                const std::function<void(Object)>& sink, Diagnostics& diagnostics);
 
  private:
   StringPool& pool_;

@@ -27,8 +27,8 @@ ServiceCidr decode_service_cidr(Value object, ObjectName name, FieldReader& read
 
 // The prefixes in a list; what is none is left out with a warning. Blanks around one do not count.
 std::vector<Cidr> decode_cidrs(Value list, FieldReader& reader);
-// Unix seconds of an RFC 3339 time, and what is beyond them where it is asked for. Leap seconds count
-// as the second after them.
+// Unix seconds of an RFC 3339 time, and what is beyond them where it is asked for. Leap seconds
+// count as the second after them.
 std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t* nanoseconds = nullptr);
 
 }  // namespace kproxy::snapshot

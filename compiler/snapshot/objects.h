@@ -6,8 +6,8 @@
 
 #include <array>
 #include <compare>
-#include <functional>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,12 +47,12 @@ struct Service {
   ObjectName name;
   std::int64_t created = 0;  // metadata.creationTimestamp in Unix seconds; 0 where absent
   Type type = Type::cluster_ip;
-  bool other_proxy = false;  // bears the label service.kubernetes.io/service-proxy-name
+  bool other_proxy = false;     // bears the label service.kubernetes.io/service-proxy-name
   bool internal_local = false;  // internalTrafficPolicy: Local
   bool external_local = false;  // externalTrafficPolicy: Local, whether or not it counts here
   // loadBalancerSourceRanges was given, and not one entry could be read: nobody is let in.
   bool source_ranges_unreadable = false;
-  bool external_ips_unreadable = false;  // likewise externalIPs
+  bool external_ips_unreadable = false;               // likewise externalIPs
   std::array<std::optional<Address>, 2> cluster_ips;  // by Family; none: headless or not served
   std::vector<Address> external_ips;
   std::vector<Address> load_balancer_ips;  // status.loadBalancer.ingress[].ip with ipMode VIP
@@ -81,8 +81,8 @@ struct Endpoint {
 
   bool operator==(const Endpoint& other) const {
     // Names come from a pool: the same one most often stands at the same place.
-    const bool same_node =
-        (node.data() == other.node.data() && node.size() == other.node.size()) || node == other.node;
+    const bool same_node = (node.data() == other.node.data() && node.size() == other.node.size()) ||
+                           node == other.node;
     return address == other.address && same_node && hints == other.hints && ready == other.ready &&
            serving == other.serving && terminating == other.terminating;
   }
@@ -97,11 +97,11 @@ struct EndpointSlice {
   };
 
   ObjectName name;
-  std::string service;    // label kubernetes.io/service-name, in the slice's namespace
-  bool headless = false;  // bears the label service.kubernetes.io/headless
+  std::string service;           // label kubernetes.io/service-name, in the slice's namespace
+  bool headless = false;         // bears the label service.kubernetes.io/headless
   std::optional<Family> family;  // of addressType; none: FQDN, not served
   std::vector<PortSpec> ports;
-  std::vector<Endpoint> endpoints;  // all of `family`
+  std::vector<Endpoint> endpoints;     // all of `family`
   std::vector<Endpoint::Hints> hints;  // of the endpoints; equal ones are here once
 
   // Null: none.

@@ -9,7 +9,9 @@
 namespace kproxy::snapshot {
 namespace {
 
-bool name_less(const EndpointSlice* a, const EndpointSlice* b) { return a->name < b->name; }
+bool name_less(const EndpointSlice* a, const EndpointSlice* b) {
+  return a->name < b->name;
+}
 
 // Puts or keeps; says whether that changed anything.
 template <typename Value>

@@ -42,9 +42,9 @@ class Snapshot {
       Extent extent;
     };
     std::vector<OfService> services;  // each once, in no order
-    std::vector<ObjectName> gone;  // of which neither the Service nor a slice is known any more
-    bool nodes = false;            // some Node
-    bool service_cidrs = false;    // some ServiceCIDR
+    std::vector<ObjectName> gone;     // of which neither the Service nor a slice is known any more
+    bool nodes = false;               // some Node
+    bool service_cidrs = false;       // some ServiceCIDR
     bool empty() const { return services.empty() && gone.empty() && !nodes && !service_cidrs; }
 
     // Calls for each Service with its name and its Entry, null of those that are gone.

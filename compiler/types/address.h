@@ -21,7 +21,9 @@ namespace kproxy {
 
 enum class Family : std::uint8_t { ipv4, ipv6 };
 inline constexpr std::array<Family, 2> kFamilies{Family::ipv4, Family::ipv6};
-constexpr std::size_t index_of(Family family) { return static_cast<std::size_t>(family); }
+constexpr std::size_t index_of(Family family) {
+  return static_cast<std::size_t>(family);
+}
 // "IPv4" or "IPv6", as Kubernetes writes it.
 std::string_view to_string(Family family);
 
@@ -62,7 +64,7 @@ class Address {
   std::size_t wire_offset() const { return family() == Family::ipv4 ? 12 : 0; }
   std::size_t wire_size() const { return family() == Family::ipv4 ? 4 : 16; }
 
-  std::string to_string() const;  // canonical (RFC 5952)
+  std::string to_string() const;            // canonical (RFC 5952)
   void append_to(std::string& text) const;  // the same, without a string in between
   // In order of the bytes. As two words, since addresses are compared more often than all else.
   bool operator==(const Address& other) const {

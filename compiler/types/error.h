@@ -34,7 +34,7 @@ using Errors = std::vector<Error>;
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}      // NOLINT: implicit, so that `return value;` reads well
+  Result(T value) : state_(std::move(value)) {}      // NOLINT: implicit, for `return value;`
   Result(Error error) : state_(std::move(error)) {}  // NOLINT: likewise
 
   bool ok() const { return std::holds_alternative<T>(state_); }
@@ -68,6 +68,8 @@ class [[nodiscard]] Result {
 
 // The Result of what returns nothing.
 using Status = Result<std::monostate>;
-inline Status ok_status() { return std::monostate{}; }
+inline Status ok_status() {
+  return std::monostate{};
+}
 
 }  // namespace kproxy

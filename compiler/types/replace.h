@@ -1,6 +1,6 @@
-// Replaces what a vector holds, in its own memory where that fits. What lives long and changes often
-// then stays where it is: a block that moves at every change leaves a hole each time, and the holes
-// add up.
+// Replaces what a vector holds, in its own memory where that fits. What lives long and changes
+// often then stays where it is: a block that moves at every change leaves a hole each time, and the
+// holes add up.
 #pragma once
 
 #include <iterator>

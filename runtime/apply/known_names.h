@@ -1,5 +1,5 @@
-// Names of chains and sets, remembered: elements by the ten thousands point at a handful of them, and
-// every change is of the same few maps.
+// Names of chains and sets, remembered: elements by the ten thousands point at a handful of them,
+// and every change is of the same few maps.
 #pragma once
 
 #include <string>

@@ -42,8 +42,8 @@ class Transport {
 // A netlink socket of the network namespace the calling thread is in.
 class NetlinkSocket : public Transport {
  public:
-  // Of a netlink family, by default netfilter's. Fails where the kernel does not have it, or without
-  // the right to open such sockets.
+  // Of a netlink family, by default netfilter's. Fails where the kernel does not have it, or
+  // without the right to open such sockets.
   static Result<std::unique_ptr<NetlinkSocket>> open(int protocol = NETLINK_NETFILTER);
   ~NetlinkSocket() override;
   NetlinkSocket(const NetlinkSocket&) = delete;

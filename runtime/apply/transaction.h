@@ -1,9 +1,9 @@
 // All that one change of the table consists of, and its way into batches.
 //
-// The order is the same always: sets, new chains, their rules, elements that go and that come, rules
-// that replace others, chains and sets that are no longer needed. So everything is there before
-// something points at it, and new rules come while their maps are empty: the kernel looks at all
-// that a map has for each rule.
+// The order is the same always: sets, new chains, their rules, elements that go and that come,
+// rules that replace others, chains and sets that are no longer needed. So everything is there
+// before something points at it, and new rules come while their maps are empty: the kernel looks at
+// all that a map has for each rule.
 //
 // Usually that is one batch. While no base chain exists yet, no packet meets any of it: then a
 // large change may go in several batches, each of them correct, with the base chains in the last
@@ -18,9 +18,9 @@
 
 #include "compiler/ruleset/change.h"
 #include "runtime/apply/batch.h"
-#include "runtime/apply/known_names.h"
 #include "runtime/apply/decode_elements.h"
 #include "runtime/apply/encode_structure.h"
+#include "runtime/apply/known_names.h"
 
 namespace kproxy::apply {
 

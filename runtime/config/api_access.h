@@ -60,8 +60,8 @@ inline constexpr const char* kServiceAccount = "/var/run/secrets/kubernetes.io/s
 Result<ApiAccess> in_cluster_access(const char* host, const char* port,
                                     const std::string& folder = kServiceAccount);
 
-// The URL without a '/' at its end, and with a scheme in front where it names none: http, or https if
-// `access` has something for TLS, as every Kubernetes client has it.
+// The URL without a '/' at its end, and with a scheme in front where it names none: http, or https
+// if `access` has something for TLS, as every Kubernetes client has it.
 Result<std::string> server_url(const std::string& where, std::string url, const ApiAccess& access);
 
 }  // namespace kproxy::config

@@ -13,11 +13,11 @@
 namespace kproxy::config {
 
 enum class Command : std::uint8_t {
-  follow,        // apply, then follow the API server, or the snapshot file, until told to stop
-  once,          // apply the snapshot file and exit
-  verify,        // compare the kernel with the snapshot file
-  cleanup,       // remove what any mode of kube-proxy, and kproxy, left on the node
-  init_only,     // what needs more privileges than a later start: kernel settings, cleanup of others
+  follow,     // apply, then follow the API server, or the snapshot file, until told to stop
+  once,       // apply the snapshot file and exit
+  verify,     // compare the kernel with the snapshot file
+  cleanup,    // remove what any mode of kube-proxy, and kproxy, left on the node
+  init_only,  // what needs more privileges than a later start: kernel settings, cleanup of others
   write_config,  // write `values` as a KubeProxyConfiguration to `write_config_to`
 };
 

@@ -12,9 +12,9 @@
 namespace kproxy::config {
 
 struct NodeFacts {
-  Family primary = Family::ipv4;  // of the node's first address, or of bindAddress
-  bool dual_stack = true;         // the kernel has both families
-  std::vector<Cidr> pod_cidrs;    // the Node's; looked at where detectLocalMode is NodeCIDR
+  Family primary = Family::ipv4;   // of the node's first address, or of bindAddress
+  bool dual_stack = true;          // the kernel has both families
+  std::vector<Cidr> pod_cidrs;     // the Node's; looked at where detectLocalMode is NodeCIDR
   std::vector<Address> addresses;  // of the interfaces
 };
 

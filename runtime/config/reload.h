@@ -3,7 +3,8 @@
 // One that was written in place, or replaced where it lies, ends the process, as it ends
 // kube-proxy's. One that a symlink leads to now, which is how a ConfigMap changes and which
 // kube-proxy does not notice, is asked for what differs: the command line is parsed again, which
-// reads the file anew, and compared with the one in force. A file that is wrong then changes nothing.
+// reads the file anew, and compared with the one in force. A file that is wrong then changes
+// nothing.
 #pragma once
 
 #include <cstdint>

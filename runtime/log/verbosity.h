@@ -23,9 +23,10 @@ class Verbosity {
   int level() const { return level_.load(std::memory_order_relaxed); }
   void set_level(int level) { level_.store(level, std::memory_order_relaxed); }
 
-  // "PATTERN=N,...": a source file's name without its extension ("daemon"), or, with a '/', its path
-  // ("*/apply/engine"); with the wildcards *, ? and [...]. The first that matches counts. What is no
-  // such item is left out.
+  // "PATTERN=N,...": a source file's name without its extension ("daemon"), or, with a '/', its
+  // path
+  // ("*/apply/engine"); with the wildcards *, ? and [...]. The first that matches counts. What is
+  // no such item is left out.
   void set_modules(std::string_view vmodule);
 
   // Whether lines of that level are wanted from that file (a path).

@@ -18,7 +18,7 @@
 namespace kproxy::serve {
 
 struct PageSettings {
-  std::function<std::string()> configuration;  // as JSON; Servers gives it
+  std::function<std::string()> configuration;              // as JSON; Servers gives it
   std::vector<std::pair<std::string, std::string>> flags;  // names without dashes, and values
   std::string binary_version;                              // "1.36.2"
   std::string emulation_version;                           // "1.36"

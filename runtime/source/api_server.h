@@ -4,9 +4,9 @@
 // One file descriptor becomes readable when there is something to do, including timers; work() then
 // does it and never waits. Objects enter the snapshot as they arrive. A list that replaces what is
 // known (after the server has forgotten where we were) adds and changes first and removes at its
-// end what it did not name: the snapshot is never emptied in between. Whatever the server refuses or
-// breaks off is asked again, at growing intervals; the snapshot stays as it is meanwhile. Memory:
-// the largest single object on top of the snapshot. One thread.
+// end what it did not name: the snapshot is never emptied in between. Whatever the server refuses
+// or breaks off is asked again, at growing intervals; the snapshot stays as it is meanwhile.
+// Memory: the largest single object on top of the snapshot. One thread.
 #pragma once
 
 #include <memory>

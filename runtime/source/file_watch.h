@@ -22,7 +22,7 @@ class FileWatch {
  public:
   enum class Change : std::uint8_t {
     none,
-    rewritten,   // written in place, or replaced where it lies
+    rewritten,  // written in place, or replaced where it lies
     relinked,   // a symlink on the way leads to another file now
   };
 

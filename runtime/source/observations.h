@@ -14,9 +14,9 @@ namespace kproxy::source {
 
 // One HTTP request, as it was answered.
 struct RequestSeen {
-  std::string method;  // "GET", "POST"
-  std::string code;    // "200"; "<error>" where no answer came
-  std::string host;    // "10.0.0.1:6443"
+  std::string method;                   // "GET", "POST"
+  std::string code;                     // "200"; "<error>" where no answer came
+  std::string host;                     // "10.0.0.1:6443"
   std::chrono::nanoseconds duration{};  // until the answer's header
 };
 

@@ -1,7 +1,7 @@
 // The cluster from a file: reads it, and tells when it has changed.
 //
-// It may be written in place, replaced by rename, or reached through symlinks that are switched (see
-// FileWatch). A file that cannot be read or is no JSON leaves the snapshot as it was. Not
+// It may be written in place, replaced by rename, or reached through symlinks that are switched
+// (see FileWatch). A file that cannot be read or is no JSON leaves the snapshot as it was. Not
 // thread-safe.
 #pragma once
 

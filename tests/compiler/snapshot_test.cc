@@ -156,8 +156,8 @@ BOOST_AUTO_TEST_CASE(services_and_slices) {
          s.put(slice("a-3", "a", "10.0.0.3"));
        },
        "a?(a-3) b()", "shop/a"},
-      {"the Service comes back", [](auto& s) { s.put(service("a", "10.96.0.4")); },
-       "a(a-3) b()", "shop/a"},
+      {"the Service comes back", [](auto& s) { s.put(service("a", "10.96.0.4")); }, "a(a-3) b()",
+       "shop/a"},
       {"a Service goes and comes back the same",
        [](auto& s) {
          s.erase("Service", {"shop", "a"});

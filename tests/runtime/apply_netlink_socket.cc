@@ -1,6 +1,4 @@
 // The socket itself: whom it listens to, and what it tells of datagrams that are too large.
-#include "runtime/apply/netlink_socket.h"
-
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
@@ -10,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 
+#include "runtime/apply/netlink_socket.h"
 #include "tests/runtime/network_namespace.h"
 #include "tests/runtime/nft.h"
 

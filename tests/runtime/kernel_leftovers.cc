@@ -171,8 +171,8 @@ void check_removed() {
   for (const Error& error : kernel::remove_leftovers()) BOOST_ERROR(error.message());
 }
 
-// Whether the kernel can do what the command does in a namespace of its own; says so if not. That the
-// program is there is the test's to see to.
+// Whether the kernel can do what the command does in a namespace of its own; says so if not. That
+// the program is there is the test's to see to.
 bool kernel_knows(const std::string& what, const std::string& command) {
   const std::string program = command.substr(0, command.find(' '));
   BOOST_REQUIRE_MESSAGE(run(program + " --version"), "there is no " << program);

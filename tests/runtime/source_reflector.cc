@@ -15,9 +15,14 @@ using End = Reflector::End;
 
 // Services unless it is optional, which ServiceCIDRs are.
 Resource resource(bool optional) {
-  if (optional) return {"ServiceCIDR", "/apis/networking.k8s.io/v1/servicecidrs", "", "", true, false};
-  return {"Service", "/api/v1/services", "!service.kubernetes.io/service-proxy-name",
-          "spec.clusterIP!=None", false, false};
+  if (optional)
+    return {"ServiceCIDR", "/apis/networking.k8s.io/v1/servicecidrs", "", "", true, false};
+  return {"Service",
+          "/api/v1/services",
+          "!service.kubernetes.io/service-proxy-name",
+          "spec.clusterIP!=None",
+          false,
+          false};
 }
 
 // Plays the server's side of a case, and notes ours. Words of the server:
