@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/apply/kernel_features.h"
 #include "runtime/config/api_access.h"
 #include "runtime/config/effective.h"
 #include "runtime/config/node_check.h"
@@ -156,8 +157,9 @@ Status Daemon::start_with_file() {
   if (!status) return status;
   tell(diagnostics);
   proxier_.changed();
-  status = proxier_.compile();
-  if (status) status = proxier_.check_golden();
+  status = proxier_.check_golden();
+  if (status) status = proxier_.compile();
+  if (status) status = apply::check_kernel();
   if (status) status = proxier_.connect();
   if (!status) return status;
   status = start_servers();
@@ -177,6 +179,8 @@ Status Daemon::start_with_cluster() {
   const config::ClientConnection& client = settings_.settings.client;
   const auto access = config::find_api_access(client.kubeconfig, client.master);
   if (!access) return access.error();
+  // Before anything of another mode goes, and however long there is no API server.
+  if (const Status suits = apply::check_kernel(); !suits) return suits;
   log_.info(0, "Starting", {{"version", config::own_version()}, {"kubernetes", settings_.version}});
   for (const Error& error : kernel::remove_leftovers())
     log_.error("Cannot remove all that another mode of kube-proxy left", error);
@@ -333,9 +337,8 @@ void Daemon::follow_file() {
   tell(diagnostics);
   if (settings_.golden.empty()) return proxier_.changed();
   metrics_.queued();  // and stays so until it is found good
-  Status same = proxier_.compile();
-  if (same) same = proxier_.check_golden();
-  proxier_.withhold(!same.ok());
+  Status same = proxier_.check_golden();
+  if (same) same = proxier_.compile();
   if (same)
     proxier_.sync_all("Synced");
   else

@@ -25,7 +25,7 @@ class FileProxier {
     const Status read = file_.read(snapshot_, diagnostics);
     for (const Error& error : diagnostics.errors) log_.error("Left out", error);
     for (const Error& warning : diagnostics.warnings) log_.warning(warning.message());
-    return read ? proxier_.compile() : read;
+    return read;
   }
   Proxier& proxier() { return proxier_; }
 
@@ -45,6 +45,8 @@ int apply_once(const config::CommandLine& settings, const log::Log& log) {
   FileProxier file(settings, log);
   Status status = file.read();
   if (status) status = file.proxier().check_golden();
+  if (status) status = file.proxier().compile();
+  if (status) status = apply::check_kernel();
   if (status) status = file.proxier().connect();
   if (status) status = file.proxier().reconcile("Synced with what the kernel had");
   if (!status) {
@@ -57,6 +59,8 @@ int apply_once(const config::CommandLine& settings, const log::Log& log) {
 int verify(const config::CommandLine& settings, const log::Log& log) {
   FileProxier file(settings, log);
   Status status = file.read();
+  if (status) status = file.proxier().compile();
+  if (status) status = apply::check_kernel();
   if (status) status = file.proxier().connect();
   if (status) {
     const Result<std::size_t> differences = file.proxier().verify();
@@ -91,15 +95,7 @@ int initialize(const config::CommandLine& settings, const log::Log& log) {
   const Errors unset = set_kernel_settings(settings.settings.conntrack);
   for (const Error& error : unset)
     log.error("could not set conntrack parameters from kube-proxy configuration", error);
-  Status usable = apply::check_kernel_release();
-  if (usable) {
-    if (auto socket = apply::NetlinkSocket::open(); !socket) {
-      usable = socket.error();
-    } else {
-      apply::Conversation conversation(**socket);
-      usable = apply::probe_features(conversation);
-    }
-  }
+  const Status usable = apply::check_kernel();
   if (!usable) log.error("Cannot serve on this node", usable.error());
   return unset.empty() && usable ? 0 : 1;
 }

@@ -7,7 +7,6 @@
 
 #include "compiler/ruleset/render.h"
 #include "compiler/ruleset/text_diff.h"
-#include "runtime/apply/kernel_features.h"
 #include "runtime/config/text_file.h"
 #include "runtime/kernel/kube_proxy_tables.h"
 
@@ -71,14 +70,15 @@ Status Proxier::compile() {
   return compiled;
 }
 
-Status Proxier::check_golden() {
+Status Proxier::check_golden() const {
   if (settings_.golden.empty()) return ok_status();
-  // The reviewed ruleset knows nothing of chains that the last one needed.
-  tracker_.ruleset().collect();
   const Result<std::string> golden = config::read_text(settings_.golden);
   if (!golden) return golden.error();
+  ruleset::Tracker candidate(settings_.options);
+  Errors warnings;  // told when it is compiled to be applied
+  if (const Status compiled = candidate.update(snapshot_, {}, warnings); !compiled) return compiled;
   std::string text;
-  ruleset::render(ruleset(), [&](std::string_view piece) { text += piece; });
+  ruleset::render(candidate.ruleset(), [&](std::string_view piece) { text += piece; });
   if (text == *golden) return ok_status();
   const auto before = ruleset::RulesetText::parse(settings_.golden, *golden);
   if (!before) return before.error();
@@ -89,16 +89,16 @@ Status Proxier::check_golden() {
 }
 
 Status Proxier::connect() {
-  if (const Status release = apply::check_kernel_release(); !release) return release;
   auto socket = apply::NetlinkSocket::open();
   if (!socket) return socket.error();
   transport_ = std::move(*socket);
   engine_.emplace(*transport_, tracker_.ruleset().owners());
-  return apply::probe_features(engine_->conversation());
+  return ok_status();
 }
 
 Status Proxier::reconcile(std::string_view message) {
   const auto begin = Clock::now();
+  tracker_.ruleset().collect();
   tracker_.ruleset().skip_change();  // desired() has it all
   const Result<apply::Applied> applied = engine_->reconcile(
       [this] {
@@ -156,7 +156,6 @@ void Proxier::notified() {
 }
 
 void Proxier::run() {
-  if (withheld_) return;
   const auto now = Clock::now();
   const auto due = [now](std::optional<Clock::time_point>& timer) {
     if (!timer || now < *timer) return false;
@@ -176,7 +175,6 @@ void Proxier::run() {
 
 std::optional<Proxier::Clock::time_point> Proxier::next() const {
   std::optional<Clock::time_point> next;
-  if (withheld_) return next;
   std::optional<Clock::time_point> sync_at;
   if (changed_at_) sync_at = ended_at_ + settings_.min_sync_period;
   // What nothing uses any more waits until a retry went well.

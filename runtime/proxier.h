@@ -51,10 +51,12 @@ class Proxier {
 
   void set_periods(Clock::duration sync_period, Clock::duration min_sync_period);
 
+  // Compiles the snapshot apart; prints the difference from the golden ruleset, if any, to stdout.
+  Status check_golden() const;
+
   // The steps that a start consists of. An Error: it is of no use to go on.
-  Status compile();       // brings the ruleset up to date
-  Status check_golden();  // prints the difference from the golden ruleset to stdout, if any
-  Status connect();       // to a kernel that can do what is needed
+  Status compile();                            // brings the ruleset up to date
+  Status connect();                            // to the kernel, which check_kernel() found to suit
   Status reconcile(std::string_view message);  // the whole table, once
   bool sync_all(std::string_view message);     // the same, but tried again if it fails
   Status listen();                             // to what others do to the table
@@ -64,8 +66,6 @@ class Proxier {
 
   // The snapshot is another one than when it was compiled last.
   void changed();
-  // The input cannot be used, or is again. While it cannot, nothing is applied or repaired.
-  void withhold(bool withheld) { withheld_ = withheld; }
 
   // What to poll for reading; -1 before listen().
   int fd() const { return monitor_ ? monitor_->file_descriptor() : -1; }
@@ -78,7 +78,7 @@ class Proxier {
   // Elements that the kernel does not take.
   std::size_t rejected() const { return engine_->rejected(); }
   // The kernel has what was compiled last.
-  bool in_force() const { return synced_once_ && !retry_at_ && !withheld_; }
+  bool in_force() const { return synced_once_ && !retry_at_; }
   // And the snapshot is as it was compiled.
   bool in_sync() const { return in_force() && !changed_at_; }
 
@@ -117,7 +117,6 @@ class Proxier {
   std::chrono::nanoseconds compile_time_{};
   std::size_t elements_ = 0;  // that there should be
   bool synced_once_ = false;
-  bool withheld_ = false;
 };
 
 }  // namespace kproxy

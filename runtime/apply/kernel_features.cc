@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/apply/encode_structure.h"
+#include "runtime/apply/netlink_socket.h"
 
 namespace kproxy::apply {
 namespace {
@@ -115,6 +116,14 @@ Status probe_features(Conversation& conversation) {
         return refused(refusal.error, probe.option);
   }
   return ok_status();
+}
+
+Status check_kernel() {
+  if (const Status release = check_kernel_release(); !release) return release;
+  const auto socket = NetlinkSocket::open();
+  if (!socket) return socket.error();
+  Conversation conversation(**socket);
+  return probe_features(conversation);
 }
 
 }  // namespace kproxy::apply

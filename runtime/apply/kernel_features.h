@@ -21,4 +21,7 @@ Status check_kernel_release();
 // else the kernel refuses.
 Status probe_features(Conversation& conversation);
 
+// Both, over a socket of its own: about a millisecond.
+Status check_kernel();
+
 }  // namespace kproxy::apply

@@ -12,6 +12,8 @@ from traffic import Traffic
 PROMPT_SECONDS = 1.0
 SETTLED_SECONDS = 0.3  # in which a second error line would be there
 NOBODY = 65534
+# Nobody listens there.
+FOLLOWING = ["--master=http://127.0.0.1:9", "--hostname-override=node-a", "--proxy-mode=nftables"]
 
 
 def web(endpoints="a1,a2"):
@@ -102,6 +104,18 @@ async def old_kernel(node):
     node.expect(applied(node), "told not to look: there is no table")
 
 
+async def old_kernel_and_no_server(node):
+    """It is refused before the API server is asked for anything, and what another mode left stays in force
+    (CFG-53)"""
+    ended = await node.run("iptables", "-t", "nat", "-N", "KUBE-MARK-MASQ")
+    node.expect(ended.status == 0, f"iptables: exit status {ended.status}: {ended.errors}")
+    ended = await node.run("setarch", "--uname-2.6", node.options.kproxy, *FOLLOWING, patience=10)
+    node.expect(ended.status == 1 and "requires kernel 5.13 or later" in ended.errors,
+                f"exit status {ended.status}: {ended.errors}")
+    node.expect(ended.seconds < PROMPT_SECONDS, f"took {ended.seconds:.2f} s")
+    node.expect("KUBE-MARK-MASQ" in await node.listed("ruleset"), "the other mode's chain is gone")
+
+
 async def verbosity(node):
     """The verbosity may be given in all the ways that Kubernetes components take it"""
     node.write([web()])
@@ -119,7 +133,8 @@ async def without_permission(node):
     program.chmod(0o755)
     somebody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", program]
     for what, status, arguments in (
-        ("following", 1, node.settings()),
+        ("following a file", 1, node.settings()),
+        ("following a server", 1, FOLLOWING),
         ("--once", 1, [*node.settings(), "--once"]),
         ("--cleanup", 1, ["--cleanup"]),
         ("verify", 2, ["verify", *node.settings()]),
@@ -362,6 +377,9 @@ async def golden(node):
     await answers(node, "a1", "a2")
     await asyncio.sleep(SETTLED_SECONDS)
     node.expect(len(daemon.matching("^E", since)) == 1, f"while running: {daemon.matching('^E', since)}")
+    await node.nft("flush ruleset")
+    await daemon.line("Repaired", since)  # with what was reviewed
+    await answers(node, "a1", "a2")
     since = len(daemon.lines)
     node.replace(same.replace("10.244.1.12", "10.244.1.13"))  # and again
     await daemon.line("^E.*reviewed.nft", since)
@@ -452,5 +470,6 @@ async def two_at_once(node):
     await node.expect_verified("with two daemons", 10)
 
 
-TESTS = [at_the_start, old_kernel, verbosity, without_permission, while_running, gone_while_running, not_watched,
-         no_thread, log_not_read, replaced_in_every_way, half_written, config_map, golden, verify, cleanup, two_at_once]
+TESTS = [at_the_start, old_kernel, old_kernel_and_no_server, verbosity, without_permission, while_running,
+         gone_while_running, not_watched, no_thread, log_not_read, replaced_in_every_way, half_written, config_map,
+         golden, verify, cleanup, two_at_once]
