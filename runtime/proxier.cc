@@ -98,6 +98,8 @@ Status Proxier::connect() {
 
 Status Proxier::reconcile(std::string_view message) {
   const auto begin = Clock::now();
+  const auto other_tables = kernel::kube_proxy_tables(engine_->conversation());
+  if (!other_tables) return other_tables.error();
   tracker_.ruleset().collect();
   tracker_.ruleset().skip_change();  // desired() has it all
   const Result<apply::Applied> applied = engine_->reconcile(
@@ -106,9 +108,10 @@ Status Proxier::reconcile(std::string_view message) {
         elements_ = all.elements.size();
         return all;
       },
-      kernel::kube_proxy_tables(engine_->conversation()));
+      *other_tables);
   if (monitor_) monitor_->set_own_port(transport_->port_id());
   if (!applied) return applied.error();
+  if (std::exchange(suspected_, false) && applied->differences != 0) repaired(*applied);
   succeeded(message, *applied, true, begin);
   give_memory_back();
   return ok_status();
@@ -163,9 +166,14 @@ void Proxier::run() {
     return true;
   };
   if (changed_at_ && now >= ended_at_ + settings_.min_sync_period) sync();
-  if (due(retry_at_))
+  const bool touched = due(repair_at_);
+  if (due(retry_at_) || (touched && retry_at_)) {
+    retry_at_.reset();
+    suspected_ = suspected_ || touched;
     sync_all("Synced after a failure");  // without a change that has to wait still
-  if (due(repair_at_) && !retry_at_) repair();
+  } else if (touched) {
+    repair();
+  }
   if (due(verify_at_) && !retry_at_) {
     repair();
     verify_at_ = Clock::now() + kVerifyInterval;
@@ -207,6 +215,7 @@ void Proxier::sync() {
     applied = std::move(*result);
     elements_ += change.insert.size() - change.erase.size();
     collect_at_ = Clock::now() + kCollectAfter;
+    if (applied.tampered) repaired(applied);
   }
   succeeded("Synced", applied, false, begin);
 }
@@ -230,23 +239,31 @@ void Proxier::collect() {
 // Only what differs is sent; often nothing does (another kproxy has looked, say).
 void Proxier::repair() {
   const auto begin = Clock::now();
-  const auto differences = engine_->verify([this] { return desired(); });
+  const Result<apply::Applied> applied = engine_->repair([this] { return desired(); });
   repaired_at_ = Clock::now();
+  monitor_->set_own_port(transport_->port_id());
   metrics_.verify_duration.observe(seconds(repaired_at_ - begin));
   give_memory_back();
-  if (!differences) {
-    failed(differences.error(), true, begin);
+  if (!applied) {
+    suspected_ = true;
+    failed(applied.error(), true, begin);
     return;
   }
-  if (differences->none()) return;
+  if (applied->differences == 0) {
+    if (applied->transactions != 0 || !applied->troubles.empty()) count(*applied);
+    return;
+  }
+  repaired(*applied);
+  succeeded("Repaired", *applied, true, begin);
+}
+
+void Proxier::repaired(const apply::Applied& applied) {
   metrics_.drift_found.add();
-  metrics_.drift_differences.add(differences->count);
-  if (!sync_all("Repaired")) return;
+  metrics_.drift_differences.add(applied.differences);
   metrics_.drift_repaired.add();
-  repaired_at_ = Clock::now();
   log_.warning("The table was changed by somebody else; repaired",
-               {{"differences", differences->count}});
-  for (const std::string& line : differences->lines) log_.warning("Differed", {{"what", line}});
+               {{"differences", applied.differences}, {"by", monitor_->author()}});
+  for (const std::string& line : applied.lines) log_.warning("Differed", {{"what", line}});
 }
 
 void Proxier::retry_later() {

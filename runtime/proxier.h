@@ -85,6 +85,7 @@ class Proxier {
  private:
   void sync();
   void repair();
+  void repaired(const apply::Applied& applied);  // what somebody else had done
   void collect();
   void failed(const Error& error, bool full, Clock::time_point begin);
   void retry_later();
@@ -108,6 +109,7 @@ class Proxier {
   std::set<std::string> conflicts_;              // as told
   std::optional<Clock::time_point> changed_at_;  // since when a sync is wanted
   std::optional<Clock::time_point> repair_at_;   // somebody touched the table
+  bool suspected_ = false;  // somebody touched it since, and no sync has gone well
   std::optional<Clock::time_point> collect_at_;  // chains that nothing points at any more go
   std::optional<Clock::time_point> retry_at_;    // after a failure
   std::optional<Clock::time_point> verify_at_;   // everything, though nothing is known to be wrong

@@ -6,6 +6,8 @@
 // kernels before 6.10 do not answer the end itself. An answer carries the sequence number of its
 // message, and the message itself tells what it was about: nothing is recorded besides.
 //
+// Its objects are of one table of family inet, kproxy's but for one that is only tried out.
+//
 // Batches carry no generation id (NFNL_BATCH_GENID): with it the kernel would refuse them after any
 // other transaction in the network namespace, also one that is of no concern to our table.
 #pragma once
@@ -15,7 +17,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
+#include "compiler/ruleset/names.h"
 #include "runtime/apply/message_buffer.h"
 
 namespace kproxy::apply {
@@ -29,8 +33,11 @@ struct BatchMessage {
 
 class Batch {
  public:
-  // Sequence numbers count up from the given one.
-  explicit Batch(std::uint32_t first_sequence) { begin(first_sequence); }
+  // Sequence numbers count up from the given one. The name must outlive the batch.
+  explicit Batch(std::uint32_t first_sequence, std::string_view table = ruleset::kTable)
+      : table_(table) {
+    begin(first_sequence);
+  }
   // Starts again and keeps the memory.
   void begin(std::uint32_t first_sequence);
 
@@ -54,6 +61,7 @@ class Batch {
   // Ends the transaction: no message may follow.
   void finish();
 
+  std::string_view table() const { return table_; }
   bool empty() const { return messages_ == 0; }
   std::size_t messages() const { return messages_; }
   std::size_t size() const { return buffer_.size(); }
@@ -69,6 +77,7 @@ class Batch {
   void put_header(std::uint16_t type, std::uint16_t flags, std::uint8_t family,
                   std::uint16_t resource);
 
+  std::string_view table_;
   MessageBuffer buffer_;
   std::uint32_t first_sequence_ = 0;
   std::uint32_t next_sequence_ = 0;

@@ -35,6 +35,8 @@ class Comparison {
       result_.dormant = true;
       note("the table ", ruleset::kTable, " is dormant");
     }
+    result_.hooked = std::any_of(kernel_.chains.begin(), kernel_.chains.end(),
+                                 [](const KernelChain& chain) { return chain.hook.has_value(); });
     compare_sets();
     compare_chains();
     result_.structure = !result_.none();

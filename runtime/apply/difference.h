@@ -20,6 +20,7 @@ namespace kproxy::apply {
 struct Differences {
   bool no_table = false;       // it is not there: all is to be made; `change` is then empty
   bool dormant = false;        // it is there and does nothing
+  bool hooked = false;         // it has base chains, of whatever names
   bool structure = false;      // something differs besides elements
   bool replace_table = false;  // it cannot become what it should be; `change` is then empty
   ruleset::Change change{};    // elements of prefix sets are not in it, but:

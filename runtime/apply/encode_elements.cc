@@ -201,7 +201,7 @@ class ElementList {
  private:
   void open() {
     batch_.begin_message(type_, flags_);
-    batch_.attributes().put_string(NFTA_SET_ELEM_LIST_TABLE, ruleset::kTable);
+    batch_.attributes().put_string(NFTA_SET_ELEM_LIST_TABLE, batch_.table());
     batch_.attributes().put_string(NFTA_SET_ELEM_LIST_SET, set_);
     list_ = batch_.attributes().begin_nest(NFTA_SET_ELEM_LIST_ELEMENTS);
   }
@@ -257,7 +257,7 @@ void put_interval_end(Writer& writer, std::uint16_t flags, Bytes address, bool o
 // Deletes all elements of a set.
 void put_flush(Batch& batch, std::string_view set_name) {
   batch.begin_message(NFT_MSG_DELSETELEM, 0);
-  batch.attributes().put_string(NFTA_SET_ELEM_LIST_TABLE, ruleset::kTable);
+  batch.attributes().put_string(NFTA_SET_ELEM_LIST_TABLE, batch.table());
   batch.attributes().put_string(NFTA_SET_ELEM_LIST_SET, set_name);
   batch.end_message();
 }

@@ -15,7 +15,7 @@ constexpr std::size_t kRuleRoom = 16 * 1024;
 void put_named(Batch& batch, std::uint16_t type, std::uint16_t table_attribute,
                std::uint16_t name_attribute, std::string_view name) {
   batch.begin_message(type, 0);
-  batch.attributes().put_string(table_attribute, ruleset::kTable);
+  batch.attributes().put_string(table_attribute, batch.table());
   batch.attributes().put_string(name_attribute, name);
   batch.end_message();
 }
@@ -38,7 +38,7 @@ std::uint32_t hook_number(ruleset::Hook::Point point) {
 
 void put_table(Batch& batch) {
   batch.begin_message(NFT_MSG_NEWTABLE, NLM_F_CREATE);
-  batch.attributes().put_string(NFTA_TABLE_NAME, ruleset::kTable);
+  batch.attributes().put_string(NFTA_TABLE_NAME, batch.table());
   batch.attributes().put_be32(NFTA_TABLE_FLAGS, 0);
   batch.end_message();
 }
@@ -55,7 +55,7 @@ void put_table_removal(Batch& batch, const TableName& table) {
 void put_set(Batch& batch, const ruleset::SetRef& set, std::uint32_t id,
              const ruleset::OwnerNames& owners) {
   batch.begin_message(NFT_MSG_NEWSET, NLM_F_CREATE);
-  batch.attributes().put_string(NFTA_SET_TABLE, ruleset::kTable);
+  batch.attributes().put_string(NFTA_SET_TABLE, batch.table());
   batch.attributes().put_string(NFTA_SET_NAME, name(set, owners));
   put(batch.attributes(), attributes_of(set), id);
   batch.end_message();
@@ -68,7 +68,7 @@ void put_set_removal(Batch& batch, std::string_view set_name) {
 void put_chain(Batch& batch, const ruleset::Chain& chain, const ruleset::OwnerNames& owners) {
   MessageBuffer& message = batch.attributes();
   batch.begin_message(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-  message.put_string(NFTA_CHAIN_TABLE, ruleset::kTable);
+  message.put_string(NFTA_CHAIN_TABLE, batch.table());
   message.put_string(NFTA_CHAIN_NAME, name(chain.ref, owners));
   if (chain.hook) {
     message.put_string(NFTA_CHAIN_TYPE, "nat");
@@ -85,7 +85,7 @@ void put_rules(Batch& batch, const ruleset::Chain& chain, const ruleset::OwnerNa
   const std::string chain_name = name(chain.ref, owners);
   for (const ruleset::Rule& rule : chain.rules) {
     const NftnlRule encoded = encode(rule, owners);
-    nftnl_rule_set_str(encoded.get(), NFTNL_RULE_TABLE, std::string(ruleset::kTable).c_str());
+    nftnl_rule_set_str(encoded.get(), NFTNL_RULE_TABLE, std::string(batch.table()).c_str());
     nftnl_rule_set_str(encoded.get(), NFTNL_RULE_CHAIN, chain_name.c_str());
     batch.begin_message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
     batch.build_attributes(kRuleRoom, [&](nlmsghdr* header) {

@@ -29,8 +29,11 @@ constexpr std::size_t kForgetAtOnce = 1000;  // so that what expires meanwhile s
 constexpr int kMaxReads = 4;                 // until two in a row agree
 constexpr std::uint16_t kDestroyTable = 26;  // NFT_MSG_DESTROYTABLE, Linux 6.3
 
-bool same_endpoint(const Element& a, const Element& b) {
-  return a.set == b.set && a.other == b.other && a.other_port == b.other_port;
+// Whether a client entry leads to that endpoint. A packet enters address and port of an IPv6 one
+// in two steps, so that the port may be another packet's: the address decides.
+bool same_endpoint(const Element& endpoint, const Element& client) {
+  return endpoint.set == client.set && endpoint.other == client.other &&
+         (client.set.family == Family::ipv6 || endpoint.other_port == client.other_port);
 }
 
 // An entry of a clients map, with the one beside it that has the port of an IPv6 endpoint.
@@ -133,22 +136,31 @@ Result<Applied> Engine::apply(const Change& whole, const Wanted& wanted) {
 
   Transaction transaction{.change = change};
   transaction.create_table = transaction.hooks_first();
+  transaction.live = !transaction.create_table;
   for (auto& [set, elements] : prefix_sets)
     transaction.prefix_sets.push_back({set, std::move(elements)});
   if (!change.forget.empty() && can_destroy())
     if (Entries entries = clients_to_forget(change)) transaction.forget = std::move(*entries);
   if (!transaction.empty()) {
     if (send(transaction, applied) != Outcome::committed) {
+      // What it says of the table is not so; unless that is the kernel's own word about an element.
+      const bool contradicted = contradicted_ || culprit_;
       applied.troubles.push_back(last_error_);
       auto result = retry(wanted, {}, std::move(applied), 2);
       if (!result) return result;
       applied = std::move(*result);
+      applied.tampered = applied.rejected.empty() &&
+                         (contradicted || applied.differences > transaction.differences());
     }
   }
   // A packet that was on its way while the transaction was committed may have entered an endpoint
   // again.
   if (!change.forget.empty()) forget([&] { return clients_to_forget(change); }, applied);
   return applied;
+}
+
+Result<Applied> Engine::repair(const Wanted& wanted) {
+  return retry(wanted, {}, Applied{}, 1);
 }
 
 Result<Applied> Engine::reconcile(const Wanted& wanted,
@@ -228,6 +240,7 @@ Transaction Engine::transaction_of(const Differences& differences, const Change&
   Transaction transaction{.change = change};
   transaction.create_table = differences.no_table || differences.dormant;
   transaction.replace_table = differences.replace_table;
+  transaction.live = differences.hooked;
   transaction.chains_may_exist = true;
   if (differences.no_table || differences.replace_table) {
     for (const auto& [set, elements] : prefix_sets)
@@ -251,13 +264,16 @@ Transaction Engine::transaction_of(const Differences& differences, const Change&
 Result<Differences> Engine::compare(const Desired& desired) {
   const std::vector<Element> except(rejected_.begin(), rejected_.end());
   std::optional<Differences> before;
+  KernelState last;
+  last.exact = false;  // nothing is known
   for (int i = 0; i < kMaxReads; ++i) {
-    auto state = read_table(conversation_, owners_, &desired);
+    auto state = read_table(conversation_, owners_, &desired, &last);
     if (!state) return state.error();
     Differences now = difference(*state, desired, owners_, except);
     const bool certain = !state->present || now.none() || (state->exact && !now.structure);
     if (certain || (before && before->count == now.count && before->lines == now.lines)) return now;
     before = std::move(now);
+    last = std::move(*state);
   }
   return std::move(*before);
 }

@@ -48,6 +48,7 @@ struct Applied {
   std::chrono::nanoseconds commit{};  // in the kernel
   std::size_t differences = 0;        // that reconcile() found
   std::vector<std::string> lines{};   // the first few of them
+  bool tampered = false;              // apply() found the table not as it was left
   std::vector<Rejected> rejected{};
   Errors troubles{};  // of attempts that failed before one went well
 };
@@ -61,6 +62,10 @@ class Engine {
 
   // Applies a change to a table that was as wanted before; `wanted` is what it is to be after.
   Result<Applied> apply(const ruleset::Change& change, const Wanted& wanted);
+
+  // Makes the table what is wanted again, which it was once; reads it once if it is, and it may be
+  // counted on that most often it is.
+  Result<Applied> repair(const Wanted& wanted);
 
   // Makes the table what is wanted, whatever is there: nothing, the same, another version's.
   // `other_tables` (another proxy's, say) are removed in the same transaction; if ours is new, in

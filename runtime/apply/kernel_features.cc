@@ -22,6 +22,8 @@ using ruleset::Field;
 using ruleset::SetKind;
 using ruleset::SetRef;
 
+// Beside kproxy's own table: that one may be anything, and is mended later.
+constexpr std::string_view kScratchTable = "kproxy-probe";
 constexpr int kOldestMajor = 5, kOldestMinor = 13;
 
 // A message of the scratch transaction, and what it takes that the kernel accepts it.
@@ -80,7 +82,7 @@ Status probe_features(Conversation& conversation) {
         .ref = {.kind = ruleset::ChainKind::record_owner, .family = family, .owner = scratch}};
   };
   std::vector<Probe> probes;
-  Batch batch(conversation.next_sequence());
+  Batch batch(conversation.next_sequence(), kScratchTable);
   // Sequence numbers count messages; the next one is one past the batch's last so far.
   const auto note = [&](std::string_view option) {
     probes.push_back({batch.last_sequence(), option});
@@ -112,8 +114,7 @@ Status probe_features(Conversation& conversation) {
     if (refusal.sequence == batch.first_sequence())
       return refused(refusal.error, "CONFIG_NF_TABLES");
     for (const Probe& probe : probes)
-      if (refusal.sequence == probe.sequence && refusal.error != EEXIST)
-        return refused(refusal.error, probe.option);
+      if (refusal.sequence == probe.sequence) return refused(refusal.error, probe.option);
   }
   return ok_status();
 }

@@ -1,10 +1,10 @@
 // Whether this kernel can do what the table needs, asked before anything is changed.
 //
 // The running release is compared with the oldest one that has all of nf_tables that we use. Then
-// a set, a base chain and a rule of each kind that wants an option of its own are sent as a
-// transaction that ends in a message the kernel must refuse: it looks at every expression, and then
-// takes nothing. So an option that the kernel was built without is named before the first real
-// transaction. Elements of sets are not tried.
+// a set, a base chain and a rule of each kind that wants an option of its own, in a table beside
+// ours, are sent as a transaction that ends in a message the kernel must refuse: it looks at every
+// expression, and then takes nothing. So an option that the kernel was built without is named
+// before the first real transaction. Elements of sets are not tried.
 #pragma once
 
 #include "compiler/ruleset/names.h"

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <string>
 
 #include "compiler/ruleset/names.h"
 #include "runtime/apply/message_buffer.h"
@@ -28,14 +29,26 @@ static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE =
               NFTA_SET_TABLE == 1 && NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_OBJ_TABLE == 1);
 constexpr std::uint16_t kTableAttribute = 1;
 
+constexpr std::uint16_t kEndOfTransaction = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN;
+
 bool is_about_our_table(const nlmsghdr& header, Bytes payload) {
   if (header.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || payload.size() < sizeof(nfgenmsg))
     return false;
-  const std::uint8_t kind = header.nlmsg_type & 0xff;
-  if (kind == NFT_MSG_NEWGEN || payload[offsetof(nfgenmsg, nfgen_family)] != NFPROTO_INET)
+  if (header.nlmsg_type == kEndOfTransaction ||
+      payload[offsetof(nfgenmsg, nfgen_family)] != NFPROTO_INET)
     return false;
   const auto table = find(payload.subspan(sizeof(nfgenmsg)), kTableAttribute);
   return table && table->string() == ruleset::kTable;
+}
+
+// What the end of a transaction says of who sent it; the number is that of the initial namespace.
+std::string author_of(Bytes payload) {
+  if (payload.size() < sizeof(nfgenmsg)) return "";
+  const Bytes attributes = payload.subspan(sizeof(nfgenmsg));
+  const auto name = find(attributes, NFTA_GEN_PROC_NAME),
+             process = find(attributes, NFTA_GEN_PROC_PID);
+  if (!name || !process) return "";
+  return std::string(name->string()) + ", process " + std::to_string(process->be32());
 }
 
 }  // namespace
@@ -78,16 +91,23 @@ bool Monitor::touched() {
     if (size == -EAGAIN || size == 0) return touched;
     if (size < 0) {
       touched = true;  // some were lost
+      author_follows_ = false;
+      author_.clear();
       if (size == -ENOBUFS || size == -EMSGSIZE) continue;
       return touched;
     }
     Bytes rest(received_.data(), static_cast<std::size_t>(size));
-    while (!touched && rest.size() >= sizeof(nlmsghdr)) {
+    while (rest.size() >= sizeof(nlmsghdr)) {
       nlmsghdr header;
       std::memcpy(&header, rest.data(), sizeof header);
       if (header.nlmsg_len < sizeof header || header.nlmsg_len > rest.size()) break;
-      touched =
-          is_about_our_table(header, rest.subspan(sizeof header, header.nlmsg_len - sizeof header));
+      const Bytes payload = rest.subspan(sizeof header, header.nlmsg_len - sizeof header);
+      if (header.nlmsg_type == kEndOfTransaction) {
+        if (author_follows_) author_ = author_of(payload);
+        author_follows_ = false;
+      } else if (!author_follows_ && is_about_our_table(header, payload)) {
+        touched = author_follows_ = true;
+      }
       rest = rest.subspan(std::min(aligned(header.nlmsg_len), rest.size()));
     }
   }

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "compiler/types/error.h"
@@ -31,6 +32,8 @@ class Monitor {
   // Takes the notifications there are, a bounded number; returns whether our table may have been
   // touched.
   bool touched();
+  // Who touched it last, as the kernel names who committed: "nft, process 4711"; empty: not known.
+  const std::string& author() const { return author_; }
 
   // The socket to pass over is another one now.
   void set_own_port(std::uint32_t own_port);
@@ -41,6 +44,8 @@ class Monitor {
   std::unique_ptr<NetlinkSocket> socket_;
   std::uint32_t own_port_ = 0;
   std::vector<std::uint8_t> received_;
+  bool author_follows_ = false;  // the next end of a transaction is of one that touched our table
+  std::string author_;
 };
 
 }  // namespace kproxy::apply

@@ -45,8 +45,13 @@ Ending list_elements(Conversation& conversation, std::string_view set_name, OnEl
 // One attempt at reading the table. Each part returns an errno, 0 if all is read.
 class TableReader {
  public:
-  TableReader(Conversation& conversation, ruleset::OwnerNames& owners, const Desired* desired)
-      : conversation_(conversation), owners_(owners), desired_(desired), chain_refs_(owners) {
+  TableReader(Conversation& conversation, ruleset::OwnerNames& owners, const Desired* desired,
+              KernelState* before)
+      : conversation_(conversation),
+        owners_(owners),
+        desired_(desired),
+        before_(before),
+        chain_refs_(owners) {
     of_table_.put_string(NFTA_TABLE_NAME, ruleset::kTable);  // the same number in all requests
   }
 
@@ -91,6 +96,14 @@ class TableReader {
   }
 
   int read_elements() {
+    if (before_ != nullptr && before_->exact && before_->sets == state_.sets) {
+      state_.elements = std::move(before_->elements);
+      state_.foreign = std::move(before_->foreign);
+      state_.confirmed = std::move(before_->confirmed);
+      state_.lacking = std::move(before_->lacking);
+      state_.differing = std::move(before_->differing);
+      return 0;
+    }
     for (const KernelSet& set : state_.sets) {
       if (!set.ref || ruleset::is_written_by_kernel(set.ref->kind)) continue;
       if (set.attributes != attributes_of(*set.ref)) continue;  // cannot have elements of ours
@@ -210,6 +223,7 @@ class TableReader {
   Conversation& conversation_;
   ruleset::OwnerNames& owners_;
   const Desired* const desired_;
+  KernelState* const before_;
   int error_ = 0;  // of confirm()
   ChainRefs chain_refs_;
   MessageBuffer of_table_;
@@ -220,7 +234,7 @@ class TableReader {
 }  // namespace
 
 Result<KernelState> read_table(Conversation& conversation, ruleset::OwnerNames& owners,
-                               const Desired* desired) {
+                               const Desired* desired, KernelState* before) {
   struct Part {
     std::string_view what;
     int (TableReader::*read)();
@@ -231,7 +245,7 @@ Result<KernelState> read_table(Conversation& conversation, ruleset::OwnerNames& 
                              {"elements", &TableReader::read_elements}};
   Error error;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    TableReader reader(conversation, owners, desired);
+    TableReader reader(conversation, owners, desired, before);
     if (const int code = reader.read_table(); code != 0) {
       error = read_error("presence", code);
       if (code == EPERM) break;

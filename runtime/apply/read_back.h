@@ -36,6 +36,7 @@ struct KernelSet {
   std::optional<ruleset::SetRef> ref;  // nothing: a name that is not of ours
   SetAttributes attributes;
   std::optional<std::uint32_t> count;  // of elements, where the kernel tells
+  bool operator==(const KernelSet&) const = default;
 };
 
 struct KernelHook {
@@ -71,9 +72,10 @@ struct KernelState {
 };
 
 // Labels of owners that are not known yet are interned. With `desired`, sets are confirmed rather
-// than listed where that can be done.
+// than listed where that can be done. With `before`, read a moment ago, elements that were certain
+// then are taken from it, if the sets have as many still; there are then none left in it.
 Result<KernelState> read_table(Conversation& conversation, ruleset::OwnerNames& owners,
-                               const Desired* desired = nullptr);
+                               const Desired* desired = nullptr, KernelState* before = nullptr);
 
 // An entry of a `clients` map.
 struct Client {

@@ -15,8 +15,14 @@ constexpr std::size_t kPiece = 8192;
 constexpr std::size_t kElementBytes = 64;
 
 bool may_split(const Transaction& transaction, std::size_t split_bytes) {
-  return transaction.hooks_first() && !transaction.replace_table &&
+  return !transaction.live && !transaction.replace_table &&
          transaction.change.insert.size() * kElementBytes > split_bytes;
+}
+
+bool has_new_chains(const Transaction& transaction) {
+  const std::vector<Chain>& chains = transaction.change.add_chains;
+  return transaction.live && !transaction.replace_table &&
+         std::any_of(chains.begin(), chains.end(), [](const Chain& chain) { return !chain.hook; });
 }
 
 class TransactionWriter {
@@ -29,6 +35,7 @@ class TransactionWriter {
         owners_(owners),
         names_(names),
         split_bytes_(may_split(transaction, split_bytes) ? split_bytes : 0),
+        chains_first_(has_new_chains(transaction)),
         batch_(batch),
         send_(send) {}
 
@@ -39,11 +46,12 @@ class TransactionWriter {
     for (const ruleset::SetRef& set : change_.add_sets) put_set(batch_, set, ++set_id, owners_);
     for (const Chain& chain : change_.add_chains)
       if (!later(chain)) put_chain(batch_, chain, owners_);
-    for (const Chain& chain : change_.replace_rules)
-      put_rules_removal(batch_, name(chain.ref, owners_));
     // Before the elements: for each rule that looks into a map the kernel walks all the map has.
     for (const Chain& chain : change_.add_chains)
       if (!later(chain)) put_new_rules(chain);
+    if (chains_first_ && !send_()) return false;
+    for (const Chain& chain : change_.replace_rules)
+      put_rules_removal(batch_, name(chain.ref, owners_));
     if (!put_all_elements()) return false;
     for (const Chain& chain : change_.replace_rules) put_rules(batch_, chain, owners_);
     for (const TableName& table : transaction_.other_tables) put_table_removal(batch_, table);
@@ -58,7 +66,9 @@ class TransactionWriter {
 
  private:
   // Where there are several batches, base chains come in the last.
-  bool later(const Chain& chain) const { return split_bytes_ != 0 && chain.hook.has_value(); }
+  bool later(const Chain& chain) const {
+    return (split_bytes_ != 0 || chains_first_) && chain.hook.has_value();
+  }
 
   void put_new_rules(const Chain& chain) {
     if (transaction_.chains_may_exist) put_rules_removal(batch_, name(chain.ref, owners_));
@@ -111,7 +121,8 @@ class TransactionWriter {
   const ruleset::Change& change_;
   const ruleset::OwnerNames& owners_;
   KnownNames& names_;
-  const std::size_t split_bytes_;  // 0: one batch
+  const std::size_t split_bytes_;  // 0: not split
+  const bool chains_first_;        // in a batch of their own
   Batch& batch_;
   const std::function<bool()>& send_;
 };
@@ -125,6 +136,12 @@ bool Transaction::empty() const {
          c.remove_chains.empty() && c.remove_sets.empty() && prefix_sets.empty() &&
          foreign.empty() && extra_chains.empty() && extra_sets.empty() && forget.empty() &&
          other_tables.empty();
+}
+
+std::size_t Transaction::differences() const {
+  const ruleset::Change& c = change;
+  return c.add_sets.size() + c.add_chains.size() + c.replace_rules.size() + c.erase.size() +
+         c.insert.size() + c.remove_chains.size() + c.remove_sets.size();
 }
 
 bool Transaction::hooks_first() const {

@@ -5,9 +5,13 @@
 // before something points at it, and new rules come while their maps are empty: the kernel looks at
 // all that a map has for each rule.
 //
-// Usually that is one batch. While no base chain exists yet, no packet meets any of it: then a
-// large change may go in several batches, each of them correct, with the base chains in the last
-// one.
+// Usually that is one batch. While no base chain is hooked, no packet meets any of it: then a large
+// change may go in several batches, each of them correct, with the base chains in the last one.
+//
+// New chains of a table that packets meet come in a batch of their own, with what they need: the
+// kernel runs all chains a packet comes to in the generation in which it began, but looks into maps
+// in the generation of that moment. A verdict that led to a chain of the same batch could lead a
+// packet into it that finds it empty, and would leave the table as no Service's.
 #pragma once
 
 #include <functional>
@@ -34,6 +38,7 @@ struct Transaction {
   const ruleset::Change& change;
   bool replace_table = false;  // what is there goes first
   bool create_table = false;
+  bool live = false;              // base chains are hooked: packets meet the table
   bool chains_may_exist = false;  // those to add: what rules they may have goes first
   std::vector<PrefixSet> prefix_sets{};
   std::vector<ForeignElement> foreign{};    // elements of others', to erase
@@ -43,6 +48,8 @@ struct Transaction {
   std::vector<TableName> other_tables{};   // to remove as the base chains come
 
   bool empty() const;
+  // As many as there are between what was before and what it makes, see Differences::count.
+  std::size_t differences() const;
   // Whether it hooks base chains that do not exist yet.
   bool hooks_first() const;
 };

@@ -10,7 +10,8 @@
 namespace kproxy::kernel {
 
 // Those of `table ip kube-proxy` and `table ip6 kube-proxy` that are there. Two questions to the
-// kernel; nothing of the tables' content is read.
-std::vector<apply::TableName> kube_proxy_tables(apply::Conversation& conversation);
+// kernel, each asked three times before its silence is an Error; nothing of the tables' content is
+// read.
+Result<std::vector<apply::TableName>> kube_proxy_tables(apply::Conversation& conversation);
 
 }  // namespace kproxy::kernel

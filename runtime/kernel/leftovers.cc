@@ -23,15 +23,17 @@ Status remove_kube_proxy_tables() {
   auto socket = apply::NetlinkSocket::open();
   if (!socket) return socket.error();
   apply::Conversation conversation(**socket);
-  const std::vector<apply::TableName> tables = kube_proxy_tables(conversation);
-  if (tables.empty()) return ok_status();
+  const auto tables = kube_proxy_tables(conversation);
+  if (!tables) return tables.error();
+  if (tables->empty()) return ok_status();
   apply::Batch batch(conversation.next_sequence());
-  for (const apply::TableName& table : tables) apply::put_table_removal(batch, table);
+  for (const apply::TableName& table : *tables) apply::put_table_removal(batch, table);
   batch.finish();
   const apply::Answer answer = conversation.transact(batch);
   if (answer.kind == apply::Answer::Kind::committed) return ok_status();
   // It is not known what became of the transaction: look.
-  if (kube_proxy_tables(conversation).empty()) return ok_status();
+  const auto left = kube_proxy_tables(conversation);
+  if (left && left->empty()) return ok_status();
   const int error = answer.refusals.empty() ? answer.error : answer.refusals.front().error;
   return Error{"table kube-proxy", std::string("cannot be removed: ") + std::strerror(error), ""};
 }

@@ -92,6 +92,7 @@ async def tampered(node, daemon, transactions, what, commands, named):
     node.expect(repair, f"somebody {what}: repaired, says the log, but kproxy has committed nothing")
     node.expect(took < MOST_SECONDS, f"somebody {what}: repaired after {took:.2f} s")
     node.expect(number(line, "differences") > 0, f"somebody {what}: {line}")
+    node.expect('by="nft, process ' in line, f"somebody {what}: it is not said who: {line}")
     verified = await node.expect_verified(f"somebody {what}, and it was repaired")
     logged = "\n".join(daemon.lines[since:])
     for name in named:

@@ -1,5 +1,6 @@
 // Somebody else's transactions are noticed if they touch our table, and only then.
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -33,11 +34,14 @@ BOOST_AUTO_TEST_CASE(notices_others_in_our_table_alone) {
       {"delete table inet kproxy", true},
       {"flush ruleset", false},  // there is nothing of ours left
   };
+  bool touched_once = false;
   for (const Case& c : cases) {
     nft(c.command);
     BOOST_TEST(monitor.touched() == c.touches, c.command);
     BOOST_TEST(!monitor.touched(), "told once");
+    BOOST_TEST(monitor.author().empty() == !(touched_once |= c.touches), c.command);
   }
+  BOOST_TEST(monitor.author().ends_with(", process " + std::to_string(getpid())), monitor.author());
   BOOST_TEST(a.reconcile().transactions == 1u);
   BOOST_TEST(!monitor.touched(), "the engine's own");
 }

@@ -1,6 +1,8 @@
-// Packets are on their way while a Service loses endpoints. The kernel looks up the verdict that
-// says how many slots there are and then the slot, and a transaction may be committed between the
-// two: it must not let the packet go where no endpoint is.
+// Packets are on their way while a Service loses or gains endpoints. The kernel looks up the
+// verdict that says how many slots there are and then the slot, and a transaction may be committed
+// between the two: it must not let the packet go where no endpoint is. And it runs all chains as
+// they were when it began, with verdicts that may be newer: a chain that was not there yet is
+// empty.
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
@@ -60,14 +62,16 @@ ruleset::Ruleset::ServiceState udp_service(int endpoints) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(apply_fewer_endpoints)
+BOOST_AUTO_TEST_SUITE(apply_packets_on_their_way)
 
 BOOST_AUTO_TEST_CASE(every_packet_goes_to_an_endpoint_or_is_refused) {
   struct Case {
     std::vector<int> endpoints;  // in turn
     bool refuses;
+    bool new_chains;  // what no verdict leads to any more goes at once
   };
-  for (const Case& c : {Case{{1, 8}, false}, Case{{0, 8}, true}}) {
+  for (const Case& c :
+       {Case{{1, 8}, false, false}, Case{{0, 8}, true, false}, Case{{2, 8}, false, true}}) {
     Applying a({udp_service(8)});
     a.reconcile();
     BOOST_REQUIRE(std::system("ip link set lo up && ip address add 192.0.2.1/24 dev lo && "
@@ -84,8 +88,11 @@ BOOST_AUTO_TEST_CASE(every_packet_goes_to_an_endpoint_or_is_refused) {
     while (std::chrono::steady_clock::now() < end)
       for (const int endpoints : c.endpoints) {
         a.ruleset.update({udp_service(endpoints)}, no_other);
-        BOOST_TEST(a.apply().transactions == 1u);
+        BOOST_TEST(a.apply().attempts == 1);
         ++changes;
+        if (!c.new_chains) continue;
+        a.ruleset.collect();
+        BOOST_TEST(a.apply().transactions == 1u);
       }
     sender.stop();
     BOOST_TEST_MESSAGE(changes << " changes, " << sender.sent() << " packets sent, "
