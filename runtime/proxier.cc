@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 
 #include "compiler/ruleset/render.h"
 #include "compiler/ruleset/text_diff.h"
@@ -91,9 +92,13 @@ Status Proxier::check_golden() const {
 Status Proxier::connect() {
   auto socket = apply::NetlinkSocket::open();
   if (!socket) return socket.error();
-  transport_ = std::move(*socket);
-  engine_.emplace(*transport_, tracker_.ruleset().owners());
+  connect(std::move(*socket));
   return ok_status();
+}
+
+void Proxier::connect(std::unique_ptr<apply::Transport> transport) {
+  transport_ = std::move(transport);
+  engine_.emplace(*transport_, tracker_.ruleset().owners());
 }
 
 Status Proxier::reconcile(std::string_view message) {
@@ -311,13 +316,34 @@ void Proxier::count(const apply::Applied& applied) {
   metrics_.transaction_bytes.add(applied.bytes);
   metrics_.transaction_elements.with({"insert"}).add(applied.inserted);
   metrics_.transaction_elements.with({"erase"}).add(applied.erased);
-  metrics_.elements.set(static_cast<double>(elements_ - engine_->rejected()));
-  metrics_.isolated.set(static_cast<double>(engine_->rejected()));
+  metrics_.elements.set(static_cast<double>(elements_ - engine_->rejected().size()));
 
   for (const Error& error : applied.troubles) trouble("An attempt failed", error);
-  for (const apply::Rejected& rejected : applied.rejected)
-    trouble("The kernel does not take an element; the rest is applied", rejected.error);
+  tell_isolated(applied);
   for (const std::string& line : applied.lines) log_.info(4, "Differed", {{"what", line}});
+}
+
+// Walks all elements to find whose they are, where the kernel refuses one: which it hardly ever
+// does.
+void Proxier::tell_isolated(const apply::Applied& applied) {
+  const std::set<ruleset::Element>& rejected = engine_->rejected();
+  metrics_.isolated.set(static_cast<double>(rejected.size()));
+  metrics_.isolated_of_services.reset();
+  if (rejected.empty()) return;
+  std::map<ruleset::Element, snapshot::ObjectName> services;
+  for (const ruleset::Ruleset::Listed& listed : ruleset().listing())
+    if (listed.service != nullptr && rejected.contains(listed.element))
+      services.emplace(listed.element, *listed.service);
+  std::map<snapshot::ObjectName, int> counts;
+  for (const auto& [element, service] : services) ++counts[service];
+  for (const auto& [service, count] : counts)
+    metrics_.isolated_of_services.with({service.ns, service.name}).set(count);
+  for (const apply::Rejected& one : applied.rejected) {
+    Error error = one.error;
+    if (const auto of = services.find(one.element); of != services.end())
+      error.where = "Service " + of->second.ns + "/" + of->second.name + ": " + error.where;
+    trouble("The kernel does not take an element; the rest is applied", error);
+  }
 }
 
 void Proxier::tell_conflicts() {

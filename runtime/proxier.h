@@ -55,8 +55,9 @@ class Proxier {
   Status check_golden() const;
 
   // The steps that a start consists of. An Error: it is of no use to go on.
-  Status compile();                            // brings the ruleset up to date
-  Status connect();                            // to the kernel, which check_kernel() found to suit
+  Status compile();  // brings the ruleset up to date
+  Status connect();  // to the kernel, which check_kernel() found to suit
+  void connect(std::unique_ptr<apply::Transport> transport);
   Status reconcile(std::string_view message);  // the whole table, once
   bool sync_all(std::string_view message);     // the same, but tried again if it fails
   Status listen();                             // to what others do to the table
@@ -76,7 +77,7 @@ class Proxier {
 
   const ruleset::Ruleset& ruleset() const { return tracker_.ruleset(); }
   // Elements that the kernel does not take.
-  std::size_t rejected() const { return engine_->rejected(); }
+  std::size_t rejected() const { return engine_->rejected().size(); }
   // The kernel has what was compiled last.
   bool in_force() const { return synced_once_ && !retry_at_; }
   // And the snapshot is as it was compiled.
@@ -92,6 +93,7 @@ class Proxier {
   void count(const apply::Applied& applied);
   void succeeded(std::string_view message, const apply::Applied& applied, bool full,
                  Clock::time_point begin);
+  void tell_isolated(const apply::Applied& applied);
   void tell_conflicts();
   void trouble(std::string_view message, const Error& error);
   apply::Desired desired() const;

@@ -78,7 +78,7 @@ class Engine {
   Status remove_table();
 
   // Elements that the kernel does not take, of those that are wanted.
-  std::size_t rejected() const { return rejected_.size(); }
+  const std::set<ruleset::Element>& rejected() const { return rejected_; }
 
   // Whoever may send messages on this Transport for himself (a dump of clients, say).
   Conversation& conversation() { return conversation_; }

@@ -103,6 +103,7 @@ struct ProxyMetrics {
   ByFamily<Histogram> endpoint_change_duration{registry, "kproxy_endpoint_change_duration_seconds", "From reading a change of an EndpointSlice, its deletion included, to its being in force.", sync_buckets()};
   // What is left out.
   Single<Gauge> isolated{registry, "kproxy_isolated_elements", "Elements left out because the kernel does not take them."};
+  Gauges isolated_of_services{registry, "kproxy_isolated_service_elements", "Those of one Service.", {"namespace", "service"}};
   Single<Gauge> conflicts{registry, "kproxy_conflicting_frontends", "Addresses and ports that several Services claim."};
   Single<Counter> unusable_objects{registry, "kproxy_unusable_objects_total", "Objects, or parts of them, left out because they make no sense."};
   Single<Counter> watch_restarts{registry, "kproxy_watch_restarts_total", "Watches that ended and were resumed, or begun anew."};
