@@ -10,7 +10,14 @@
 
 namespace kproxy::config {
 
+Status bears_no_credentials(const std::string& where, const std::string& url) {
+  // In its path, too: a password may have a '/'.
+  if (url.find('@') == std::string::npos) return ok_status();
+  return Error{where, "has credentials in it, before an @", "a kubeconfig has them with its users"};
+}
+
 Result<std::string> server_url(const std::string& where, std::string url, const ApiAccess& access) {
+  if (const Status bare = bears_no_credentials(where, url); !bare) return bare.error();
   if (url.empty()) return Error{where, "is missing", "it looks like https://10.0.0.1:6443"};
   const std::size_t scheme = url.find("://");
   if (scheme == std::string::npos) {

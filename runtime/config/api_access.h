@@ -60,6 +60,10 @@ inline constexpr const char* kServiceAccount = "/var/run/secrets/kubernetes.io/s
 Result<ApiAccess> in_cluster_access(const char* host, const char* port,
                                     const std::string& folder = kServiceAccount);
 
+// Whether a server's URL may be told: it is logged, and /flagz shows --master. The error does not
+// repeat it.
+Status bears_no_credentials(const std::string& where, const std::string& url);
+
 // The URL without a '/' at its end, and with a scheme in front where it names none: http, or https
 // if `access` has something for TLS, as every Kubernetes client has it.
 Result<std::string> server_url(const std::string& where, std::string url, const ApiAccess& access);

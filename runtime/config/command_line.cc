@@ -12,6 +12,7 @@
 #include "compiler/options/number.h"
 #include "compiler/types/json_text.h"
 #include "compiler/types/name.h"
+#include "runtime/config/api_access.h"
 #include "runtime/config/daemon_flags.h"
 #include "runtime/config/effective.h"
 #include "runtime/config/text_file.h"
@@ -159,6 +160,9 @@ class Reader {
       result_.values = effective(configuration.fields, from_file ? Origin::file : Origin::flags);
       result_.settings = judge(result_.values, where(configuration, from_file), errors);
       result_.settings.client.master = daemon_flags_.master();
+      // Also where nobody is asked: its pages show the flags all the same.
+      if (const Status bare = bears_no_credentials("--master", daemon_flags_.master()); !bare)
+        errors.push_back(bare.error());
     }
     if (!errors.empty()) return Exit{trouble(), std::move(errors)};
 

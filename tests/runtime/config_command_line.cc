@@ -373,6 +373,8 @@ BOOST_AUTO_TEST_CASE(what_must_not_be_said) {  // CFG-41, CFG-46, CFG-47
       {{"--hostname-override= "},
        "--node: KubeProxyConfiguration.hostnameOverride: is blank (give the Node object's name)\n"},
       {{"--version=1.2"}, "--version: is \"1.2\" (true, raw, or like v1.36.2)\n"},
+      {{"--snapshot=x", "--master=https://user:s3cret@m"},
+       "--master: has credentials in it, before an @ (a kubeconfig has them with its users)\n"},
       {{"--once"}, "--snapshot: is needed (the file with the cluster's objects)\n"},
       {{"--golden=x"}, "--snapshot: is needed (the file with the cluster's objects)\n"},
       // CFG-46: all of them together.

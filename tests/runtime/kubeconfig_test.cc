@@ -70,6 +70,11 @@ constexpr Case kCases[] = {
     {R"({"server":"ftp://10.0.0.1"})", "{}", "error: /etc/kp/config: the cluster's server: is \"ftp://10.0.0.1\": neither https nor http"},
     {R"({"server":"https://"})", "{}", "error: /etc/kp/config: the cluster's server: is no URL of a server (it looks like https://10.0.0.1:6443)"},
     {R"({"server":"https://a b"})", "{}", "error: /etc/kp/config: the cluster's server: is no URL of a server (it looks like https://10.0.0.1:6443)"},
+    {R"({"server":"https://user:s3cret@10.0.0.1:6443"})", "{}", "error: /etc/kp/config: the cluster's server: has credentials in it, before an @ (a kubeconfig has them with its users)"},
+    {R"({"server":"https://s3cret@10.0.0.1"})", "{}", "error: /etc/kp/config: the cluster's server: has credentials in it, before an @ (a kubeconfig has them with its users)"},
+    {R"({"server":"https://user:s3c/ret@10.0.0.1"})", "{}", "error: /etc/kp/config: the cluster's server: has credentials in it, before an @ (a kubeconfig has them with its users)"},
+    {R"({"server":"ftp://user:s3cret@10.0.0.1"})", "{}", "error: /etc/kp/config: the cluster's server: has credentials in it, before an @ (a kubeconfig has them with its users)"},
+    {R"({"server":"user:s3cret@10.0.0.1:8080"})", "{}", "error: /etc/kp/config: the cluster's server: has credentials in it, before an @ (a kubeconfig has them with its users)"},
     {R"({})", "{}", "error: /etc/kp/config: the cluster's server: is missing (it looks like https://10.0.0.1:6443)"},
     // whom to trust; files are found from the kubeconfig's folder, data goes before them
     {R"({"server":"https://a","certificate-authority":"/var/ca.crt","tls-server-name":"api","proxy-url":"socks5://p:1"})", "{}",
@@ -139,6 +144,7 @@ constexpr WholeCase kWholeCases[] = {
     // --master replaces the server, and only that
     {"current-context: c\ncontexts: [{name: c, context: {cluster: k}}]\nclusters: [{name: k, cluster: {server: 'https://a', certificate-authority: /ca}}]", "m:6443",
      "https://m:6443 ca=/ca"},
+    {"current-context: c\ncontexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {token: t}}]", "https://user:s3cret@m", "error: --master: has credentials in it, before an @ (a kubeconfig has them with its users)"},
     {"current-context: c\ncontexts: 5", "", "error: /etc/kp/config: $.contexts: is not a list"},
     {"current-context: c\ncontexts: [5]", "", "error: /etc/kp/config: $.contexts[0]: is not a mapping"},
 };
@@ -190,6 +196,9 @@ BOOST_AUTO_TEST_CASE(what_the_operator_names) {
   BOOST_TEST(print(find_api_access(folder.path() + "/config", "https://m")) ==
              "https://m token-file=" + folder.path() + "/token");
   BOOST_TEST(print(find_api_access("", "m:8080")) == "http://m:8080");
+  BOOST_TEST(
+      print(find_api_access("", "https://user:s3cret@m")) ==
+      "error: --master: has credentials in it, before an @ (a kubeconfig has them with its users)");
   BOOST_TEST(print(find_api_access("", "gopher://m")).starts_with("error: --master: is"));
   BOOST_TEST(print(find_api_access(folder.path() + "/none", "")) ==
              "error: " + folder.path() + "/none: cannot be read: No such file or directory");
