@@ -309,6 +309,7 @@ Status Daemon::start_servers() {
                      failures_.push_back(failure);
                    });
   serve::Settings wanted = server_settings(settings_);
+  wanted.hard_fail = settings_.settings.bind_address_hard_fail;
   wanted.pages.set_verbosity = [this](int level) { log_.verbosity().set_level(level); };
   servers_->set_configuration(config::to_json(settings_.values));
   const auto failures = servers_->start(std::move(wanted));
@@ -322,8 +323,9 @@ Status Daemon::start_servers() {
       event.note = failure.note;
       cluster_->post_event(event);
     }
-    if (settings_.settings.bind_address_hard_fail) exit_status_ = 1;
   }
+  if (settings_.settings.bind_address_hard_fail && !failures->empty())
+    stop({"bindAddressHardFail", "is set, and not all addresses could be listened on", ""});
   return ok_status();
 }
 

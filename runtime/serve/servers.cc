@@ -61,9 +61,11 @@ Result<std::vector<ListenFailure>> Servers::start(Settings settings) {
     listening_.push_back({*settings.metrics, pages, ListenFailure::kMetrics, "metrics", "", false});
 
   retry_after_ = settings.retry_after;
+  hard_fail_ = settings.hard_fail;
   std::vector<ListenFailure> failures;
   for (Listening& listening : listening_)
     if (auto failure = open(listening)) failures.push_back(std::move(*failure));
+  if (hard_fail_ && !failures.empty()) return failures;
 
   // Signals are for the main thread.
   sigset_t all, before;
@@ -118,7 +120,8 @@ std::optional<ListenFailure> Servers::open(Listening& listening) {
   }
   const std::string trouble = id.error().message();
   if (trouble != listening.trouble)
-    log_.error("Cannot listen for " + listening.what + "; it is tried again", id.error());
+    log_.error("Cannot listen for " + listening.what + (hard_fail_ ? "" : "; it is tried again"),
+               id.error());
   listening.trouble = trouble;
   return ListenFailure{listening.reason,
                        "failed to listen for " + listening.what + " on " + trouble};

@@ -40,9 +40,10 @@ struct Settings {
   PageSettings pages;
   ServerLimits limits;
   std::chrono::milliseconds retry_after{5000};  // where one of them is taken
+  bool hard_fail = false;                       // then nothing is served; it is not tried again
 };
 
-// An address that cannot be listened on; for an event of the Node. It is tried again.
+// An address that cannot be listened on; for an event of the Node.
 struct ListenFailure {
   static constexpr const char* kHealth = "FailedToStartProxierHealthcheck";
   static constexpr const char* kMetrics = "FailedToStartMetricServer";
@@ -91,6 +92,7 @@ class Servers {
   std::unique_ptr<Pages> pages_;
   std::vector<Listening> listening_;
   std::chrono::milliseconds retry_after_{};
+  bool hard_fail_ = false;
   std::unique_ptr<HttpServer> server_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -408,13 +408,19 @@ async def taken_ports(stage):
             stage.check(await stage.until(lambda: not daemon.running), f"{what}: kproxy ends", daemon.tail())
             stage.check(daemon.process.returncode == 1, f"{what}: with exit status 1", daemon.process.returncode)
             await check_told(what, port, reason, began)
-            stage.check(daemon.matching(f"^E.*{port}"), f"{what}: the log says why", daemon.tail())
+            lines = [line.partition("] ")[2] for line in daemon.matching("^E")]
+            stage.check(any(line.startswith(f'"Cannot listen for {what}" ') and str(port) in line for line in lines),
+                        f"{what}: the log says what cannot be listened for, and nothing of another attempt", lines)
+            stage.check(lines and lines[-1].startswith('"Exiting; the rules stay" err="bindAddressHardFail: '),
+                        f"{what}: and at last why kproxy ends", lines)
             stage.check(not stage.tables() and netlink.generation(stage.namespace) == generation,
                         f"{what}: nothing is programmed")
             stage.daemons.remove(daemon)  # for it has not crashed
         stage.configure()
         began, daemon = time.monotonic(), await stage.start()
         for what, _, port, reason in taken:
+            stage.check(daemon.matching(f'"Cannot listen for {what}; it is tried again".*{port}'),
+                        f"{what}, without bindAddressHardFail: the log says so", daemon.tail())
             await check_told(f"{what}, without bindAddressHardFail", port, reason, began)
         stage.check(daemon.running, "without bindAddressHardFail kproxy runs", daemon.tail())
 

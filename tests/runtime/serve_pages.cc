@@ -278,6 +278,19 @@ BOOST_AUTO_TEST_CASE(addresses_that_are_taken) {
   BOOST_TEST(becomes([] { return status_of(get(kMetricsAddress, "/proxyMode")) == 200; }));
 }
 
+BOOST_AUTO_TEST_CASE(an_address_that_is_taken_for_good) {
+  auto squatter = HttpServer::create();
+  const auto taken = (*squatter)->listen(kMetricsAddress, {});
+  BOOST_REQUIRE(taken.ok());
+  Settings hard = settings();
+  hard.retry_after = 10ms;
+  hard.hard_fail = true;
+  BOOST_TEST(servers.start(hard)->size() == 1u);
+  (*squatter)->close(*taken);
+  std::this_thread::sleep_for(100ms);
+  BOOST_TEST((*squatter)->listen(kMetricsAddress, {}).ok(), "it is not tried again");
+}
+
 // HC-27
 BOOST_AUTO_TEST_CASE(a_health_port_that_is_taken) {
   BOOST_TEST(servers.start(settings())->empty());
