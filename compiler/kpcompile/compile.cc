@@ -26,6 +26,8 @@ Examples:
   kpcompile --config kube-proxy.yaml --node worker-1 --check --strict manifests/ -o worker-1.nft
   kpcompile --node worker-1 --golden worker-1.nft cluster.json
   kpcompile --node worker-1 --output stats cluster.json
+Leave out servicecidrs where the API server has none (by default before Kubernetes 1.33): kubectl
+would get nothing.
 
 Exit status: 0 done; 1 an error, a refusal by the kernel (--check), a difference (--golden), or any
 complaint at all (--strict). Nothing is written then but the difference.)";

@@ -37,7 +37,8 @@ Without a cluster's API server:
 The snapshot is what kubectl writes as JSON:
   kubectl get services,endpointslices,nodes,servicecidrs -A -o json > cluster.json
   kproxy --snapshot cluster.json --node worker-1 --cluster-cidr 10.244.0.0/16
-It may be written in place, replaced by rename, or mounted from a ConfigMap.
+Leave out servicecidrs where the API server has none (by default before Kubernetes 1.33): kubectl
+would get nothing. The file may be written in place, replaced by rename, or mounted from a ConfigMap.
 
 Exit status: 0 done; 1 an error, or a difference from the file given with --golden.
 Of verify, as of diff(1): 0 the same, 1 different, 2 trouble.)";
