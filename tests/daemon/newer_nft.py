@@ -5,7 +5,7 @@ import json
 
 import debian
 from daemon import number
-from node import service
+from node import Skipped, service
 from program import Failed
 
 # How a newer nft describes any set of plain types in the kernel, Debian 12's nft dies of.
@@ -26,10 +26,6 @@ table inet newer {
 }
 """
 DIES = "v1.0.6 "  # of that
-
-
-class Skipped(Exception):
-    """The test could not be done here, through no fault of kproxy's."""
 
 
 @functools.cache

@@ -24,6 +24,10 @@ ANSWER_SECONDS = 5
 Ended = collections.namedtuple("Ended", "status output errors seconds")
 
 
+class Skipped(Exception):
+    """The test could not be done here, through no fault of kproxy's."""
+
+
 class Node:
     """Use as a context, for one test: begins without a table and without a daemon, and ends so."""
 

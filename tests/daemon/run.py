@@ -51,7 +51,7 @@ async def run_test(test, world, options):
                 one.problems.append(str(failed))
             except asyncio.TimeoutError:
                 one.problems.append("the test did not end in time")
-            except newer_nft.Skipped:
+            except node.Skipped:
                 raise
             except Exception:  # something is not as the test takes for granted
                 one.problems.append(traceback.format_exc())
@@ -75,7 +75,7 @@ async def run_all(subjects, options):
                     if hasattr(subject, "by_chance") and subject.by_chance(problems):
                         print(f"  again {test.__name__}: {problems[0]}", flush=True)
                         problems, notes = await run_test(test, world, options)
-                except newer_nft.Skipped as skipped:
+                except node.Skipped as skipped:
                     print(f"  SKIPPED {test.__name__}: {title}\n          {skipped}", flush=True)
                     continue
                 passed, failed = passed + (not problems), failed + bool(problems)
