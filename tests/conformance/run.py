@@ -5,7 +5,8 @@
   wire      `kproxy --once` loads the case in a network namespace that is made after its node, over
             what the state before left there, and real packets agree
 
-differences.txt lists the flows that go elsewhere on purpose. One that does not is a failure too.
+differences.txt lists the flows that go elsewhere on purpose. One that does not is a failure too. What
+is refused is refused otherwise by kproxy, on purpose as well: as many TCP flows are told of at the end.
 
 Needs root, iproute2 and Python 3.11. Exit status 1 if anything disagrees.
 """
@@ -34,7 +35,7 @@ def main():
     runner.prepare(options, "kpcompile", "kproxy")
     tests = read_cases(HERE)
     differences = read_differences(HERE / "differences.txt", tests)
-    passed = failed = flows = 0
+    passed = failed = flows = resets = 0
     for states in tests:
         if not any(word in states[0].test for word in options.case):
             continue
@@ -42,13 +43,14 @@ def main():
         problems = check(states, differences, options)
         passed, failed = passed + (not problems), failed + bool(problems)
         flows += sum(len(state.flows) for state in states)
+        resets += sum(is_reset(flow) for state in states for flow in state.flows)
         seconds = time.monotonic() - start
         print(f"{'FAIL' if problems else 'ok  '} {states[0].test}  ({seconds:.1f} s)")
         for problem in problems:
             print("     " + problem.replace("\n", "\n     "))
         sys.stdout.flush()
-    print(f"{passed} passed, {failed} failed; {flows} flows, {len(differences)} of them different"
-          " on purpose")
+    print(f"{passed} passed, {failed} failed; {flows} flows; different on purpose: {len(differences)} that go"
+          f" elsewhere, {resets} that are refused with a TCP reset where kube-proxy sends ICMP port unreachable")
     return 0 if passed and not failed else 1
 
 
@@ -76,6 +78,10 @@ def read_differences(path, tests):
                 sys.exit(f"{path}:{number}: is not CASE  FLOW  REASON, of a flow there is: {line}")
             differences[tuple(columns[:2])] = number
     return differences
+
+
+def is_reset(flow):
+    return flow.text.split()[2] == "reset"
 
 
 def key_of(flow):
