@@ -13,15 +13,19 @@ struct HeldItem {
 };
 constexpr std::size_t kMostHeld = 256 * 1024 * 1024;  // bytes
 
+constexpr const char* kExpected =
+    "a List of Services, EndpointSlices and Nodes is expected, as kubectl get -o json writes";
+
 std::string_view text_of(const Tree& tree, std::string_view key) {
   const Value value = tree.root()[key];
   return value.kind() == Kind::string ? value.text() : std::string_view();
 }
 
+constexpr std::string_view kList = "List";
+
 // The kind of a list's items: "Service" for "ServiceList". Empty for "List", whose items say
 // theirs.
 std::string_view item_kind(std::string_view list_kind) {
-  constexpr std::string_view kList = "List";
   if (!list_kind.ends_with(kList)) return {};
   return list_kind.substr(0, list_kind.size() - kList.size());
 }
@@ -45,23 +49,44 @@ class DocumentDecoder {
     }
   }
 
-  // The document has been read. Nothing, or what is wrong with it.
-  std::optional<std::string> finish(const Document& document) {
+  // The document has been read. An Error if it is nothing that a cluster is written as: an answer
+  // of the API server that refuses, or other kinds, must not be taken for an empty cluster.
+  Status finish(const Document& document) {
+    const Value root = document.tree.root();
     const std::string_view kind = text_of(document.tree, "kind");
-    if (kind.empty()) return "is no Kubernetes object: it has no kind";
-    if (not_held_ > 0) return "is too large for a list whose kind comes after its items";
-    for (const HeldItem& held : held_) decode_item(document.tree, held.index, held.tree);
-    if (document.has_items) return std::nullopt;
-    if (!kind.ends_with("List")) {
-      decode(path_, text_of(document.tree, "apiVersion"), kind, document.tree.root());
-    } else if (const Value items = document.tree.root()["items"]; items.is_given()) {
-      error(path_ + ".items", "is " + items.describe() + ", not a list");
+    const std::string_view api_version = text_of(document.tree, "apiVersion");
+    if (kind.empty()) return Error{path_, "is no Kubernetes object: it has no kind", kExpected};
+    const bool is_list = kind.ends_with(kList);
+    const bool is_object = !is_list && !document.has_items;
+    if (kind != kList && known_kind(api_version, is_list ? item_kind(kind) : kind).empty())
+      return Error{path_ + ".kind", "is " + root["kind"].describe() + of(api_version), kExpected};
+    if (is_object) {
+      decode(path_, api_version, kind, root);
+      return ok_status();
     }
-    return std::nullopt;
+    if (!is_list)
+      return Error{path_ + ".items", "is a list, which no " + std::string(kind) + " has",
+                   kExpected};
+    if (not_held_ > 0)
+      return Error{path_, "is too large for a list whose kind comes after its items", kExpected};
+    const Value items = root["items"];
+    if (!document.has_items && items.kind() != Kind::null)
+      return Error{path_ + ".items",
+                   items.is_given() ? "is " + items.describe() + ", not a list" : "is missing",
+                   kExpected};
+    for (const HeldItem& held : held_) decode_item(document.tree, held.index, held.tree);
+    if (foreign_ > 0 && foreign_ == items_)
+      return Error{path_ + ".items", "holds other kinds alone", kExpected};
+    return ok_status();
   }
 
  private:
+  static std::string of(std::string_view api_version) {
+    return api_version.empty() ? std::string() : " of " + quoted(api_version);
+  }
+
   void decode_item(const Tree& list, std::size_t index, const Tree& item) {
+    ++items_;
     const Value root = item.root();
     std::string_view api_version = text_of(item, "apiVersion");
     std::string_view kind = text_of(item, "kind");
@@ -78,7 +103,9 @@ class DocumentDecoder {
       error(subject.path, "is " + object.describe() + ", not an object");
     } else if (kind.empty()) {
       error(subject.path, "has no kind");
-    } else if (!subject.kind.empty()) {
+    } else if (subject.kind.empty()) {
+      ++foreign_;
+    } else {
       if (auto decoded = decode_object(object, subject, pool_)) sink_(std::move(*decoded));
     }
   }
@@ -94,6 +121,8 @@ class DocumentDecoder {
   std::vector<HeldItem> held_;
   std::size_t held_size_ = 0;
   std::size_t not_held_ = 0;
+  std::size_t items_ = 0;
+  std::size_t foreign_ = 0;  // of kinds that are not read
 };
 
 }  // namespace
@@ -114,11 +143,11 @@ Status Decoder::decode(std::string_view input, const ReadBytes& read,
     if (!more) {
       fatal = more.error();
     } else if (!*more) {
-      if (number == 1) fatal = Error{std::string(input), "is empty", "a v1 List is expected"};
+      if (number == 1) fatal = Error{std::string(input), "is empty", kExpected};
       if (!fatal) break;
-    } else if (auto what = decoder.finish(document)) {
-      fatal =
-          Error{std::string(input) + ": " + path, *what, "kubectl get -o json prints a v1 List"};
+    } else if (const Status finished = decoder.finish(document); !finished) {
+      fatal = finished.error();
+      fatal->where = std::string(input) + ": " + fatal->where;
     }
     if (fatal) {
       report.finish();

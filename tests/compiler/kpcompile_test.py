@@ -202,6 +202,8 @@ class Kpcompile(unittest.TestCase):
             (self.write("blank.json", " \n"), "blank.json"),
             (self.write("list.json", "[]"), "list.json"),
             (self.write("text.json", "table inet kproxy\n"), "text.json"),
+            (self.write("refused.json", '{"kind": "Status", "code": 401}'), 'refused.json: $.kind: is "Status"'),
+            (self.write("pods.json", json.dumps(listed({"kind": "Pod"}))), "pods.json: $.items: holds other kinds"),
         ]
         for path, told in cases:
             with self.subTest(path=path):

@@ -1,6 +1,7 @@
 """What goes wrong on a node: one clear line, the right exit status, and rules that stay."""
 
 import asyncio
+import functools
 import os
 import shutil
 
@@ -44,6 +45,18 @@ async def refuses(node, what, *arguments, status=1, names=()):
     node.expect(not applied(node), f"{what}: yet there is a table")
 
 
+REFUSED = '{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "Unauthorized", "code": 401}'
+# JSON of Kubernetes that holds no cluster.
+NO_CLUSTER = {
+    "a refusal of the API server": REFUSED,
+    "a list of another kind": '{"kind": "PodList", "apiVersion": "v1", "items": []}',
+    "a List of other kinds": '{"kind": "List", "apiVersion": "v1", "items": [{"kind": "Pod", "apiVersion": "v1"}]}',
+    "an object of another kind": '{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "shop"}}',
+    "a List without items": '{"kind": "List", "apiVersion": "v1"}',
+    "a List whose items are none": '{"kind": "List", "apiVersion": "v1", "items": {}}',
+}
+
+
 async def at_the_start(node):
     """Errors at the start: exit status 1, one line that names what is wrong, nothing applied (OPS-19)"""
     node.write([web()])
@@ -64,6 +77,8 @@ async def at_the_start(node):
         "not JSON": "apiVersion: v1\nkind: List\n",
         "a JSON number": "7\n",
         "with bytes that are no text": good.replace("node-b", "node-\x00b"),
+        **NO_CLUSTER,
+        "a cluster and a refusal": good + REFUSED,
     }
     for once in ([], ["--once"]):
         for what, path in (("no such file", folder / "missing.json"), ("no such folder", folder / "no" / "file.json"),
@@ -164,6 +179,7 @@ async def while_running(node):
         "empty, by rename": lambda: node.replace(""),
         "not JSON": lambda: node.replace("kind: List\n"),
         "rubbish behind it": lambda: node.replace(good + "]"),
+        **{what: functools.partial(node.replace, text) for what, text in NO_CLUSTER.items()},
     }
     endpoints = ["a1,a2", "b1"]
     for n, (what, deed) in enumerate(deeds.items()):
