@@ -6,6 +6,7 @@
 #include "compiler/kpcompile/input.h"
 #include "compiler/ruleset/render.h"
 #include "compiler/ruleset/tracker.h"
+#include "compiler/snapshot/collector.h"
 
 namespace kproxy::kpcompile {
 
@@ -48,12 +49,13 @@ std::optional<options::Options> Compiler::read_options() const {
 
 bool Compiler::load(InputFile& file, Cluster& cluster) const {
   snapshot::Diagnostics told;
+  snapshot::Collector collector(file.name(), cluster.snapshot, told);
   const Status decoded =
       snapshot::Decoder(*cluster.names)
           .decode(
               file.name(), file.reader(),
-              [&cluster](snapshot::Object object) { cluster.snapshot.put(std::move(object)); },
-              told);
+              [&collector](snapshot::Object object) { collector.put(std::move(object)); }, told);
+  collector.finish();
   diagnostics_.errors(told.errors);
   diagnostics_.warnings(told.warnings);
   if (file.error()) {

@@ -57,10 +57,12 @@ class DocumentDecoder {
     const std::string_view api_version = text_of(document.tree, "apiVersion");
     if (kind.empty()) return Error{path_, "is no Kubernetes object: it has no kind", kExpected};
     const bool is_list = kind.ends_with(kList);
-    const bool is_object = !is_list && !document.has_items;
-    if (kind != kList && known_kind(api_version, is_list ? item_kind(kind) : kind).empty())
-      return Error{path_ + ".kind", "is " + root["kind"].describe() + of(api_version), kExpected};
-    if (is_object) {
+    if (kind != kList && known_kind(api_version, is_list ? item_kind(kind) : kind).empty()) {
+      const std::string_view meant = meant_kind(api_version, kind);
+      return Error{path_ + ".kind" + (meant.empty() ? "" : ": " + named(meant, root)),
+                   "is " + quoted(kind) + of(api_version), kExpected};
+    }
+    if (!is_list && !document.has_items) {
       decode(path_, api_version, kind, root);
       return ok_status();
     }
@@ -104,10 +106,33 @@ class DocumentDecoder {
     } else if (kind.empty()) {
       error(subject.path, "has no kind");
     } else if (subject.kind.empty()) {
-      ++foreign_;
+      passed_over(subject, api_version, kind, object);
     } else {
       if (auto decoded = decode_object(object, subject, pool_)) sink_(std::move(*decoded));
     }
+  }
+
+  void passed_over(Subject& subject, std::string_view api_version, std::string_view kind,
+                   Value object) {
+    subject.kind = meant_kind(api_version, kind);
+    if (subject.kind.empty()) {
+      ++foreign_;
+    } else if (report_.takes_error()) {
+      report_.say_error(subject.path + ": " + named(subject.kind, object),
+                        "is left out: its kind is " + quoted(kind) + of(api_version),
+                        std::string(subject.kind) + " of " +
+                            std::string(api_version_of(subject.kind)) + " is read");
+    }
+  }
+
+  // "Service shop/web", as far as it can be told.
+  static std::string named(std::string_view kind, Value object) {
+    const auto name_of = [metadata = object["metadata"]](std::string_view key) {
+      const Value name = metadata[key];
+      return std::string(name.kind() == Kind::string && is_plain(name.text()) ? name.text() : "");
+    };
+    const ObjectName name{name_of("namespace"), name_of("name")};
+    return std::string(kind) + (name.name.empty() ? "" : " " + name.to_string());
   }
 
   void error(std::string_view where, std::string what) {

@@ -7,22 +7,37 @@ namespace {
 
 struct KnownKind {
   std::string_view kind;
-  std::string_view group;  // before the '/' of apiVersion, or all of it for the core
+  std::string_view api_version;
   bool namespaced;
   std::size_t longest_name;
 };
 
 constexpr KnownKind kKnownKinds[] = {
     {"Service", "v1", true, kLongestLabel},
-    {"EndpointSlice", "discovery.k8s.io", true, kLongestSubdomain},
+    {"EndpointSlice", "discovery.k8s.io/v1", true, kLongestSubdomain},
     {"Node", "v1", false, kLongestSubdomain},
-    {"ServiceCIDR", "networking.k8s.io", false, kLongestSubdomain},
+    {"ServiceCIDR", "networking.k8s.io/v1", false, kLongestSubdomain},
 };
 
 const KnownKind* find_kind(std::string_view kind) {
   for (const KnownKind& known : kKnownKinds)
     if (known.kind == kind) return &known;
   return nullptr;
+}
+
+// What is before the '/', or all of it for the core.
+std::string_view group_of(std::string_view api_version) {
+  return api_version.substr(0, api_version.find('/'));
+}
+
+bool is_kubernetes(std::string_view group) {
+  return group.find('.') == std::string_view::npos || group.ends_with(".k8s.io");
+}
+
+bool equal_but_for_case(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [lower](char x, char y) { return lower(x) == lower(y); });
 }
 
 // A number of exactly `digits` digits at the front of text, which loses them.
@@ -66,9 +81,20 @@ std::int64_t days(int year, int month, int day) {
 
 std::string_view known_kind(std::string_view api_version, std::string_view kind) {
   const KnownKind* known = find_kind(kind);
-  const std::string_view group = api_version.substr(0, api_version.find('/'));
-  if (known == nullptr || !(group.empty() || group == known->group)) return {};
+  const std::string_view group = group_of(api_version);
+  if (known == nullptr || !(group.empty() || group == group_of(known->api_version))) return {};
   return known->kind;
+}
+
+std::string_view meant_kind(std::string_view api_version, std::string_view kind) {
+  if (!is_kubernetes(group_of(api_version))) return {};
+  for (const KnownKind& known : kKnownKinds)
+    if (equal_but_for_case(known.kind, kind)) return known.kind;
+  return {};
+}
+
+std::string_view api_version_of(std::string_view known_kind) {
+  return find_kind(known_kind)->api_version;
 }
 
 void decode_name(Value object, Subject& subject, FieldReader& reader) {

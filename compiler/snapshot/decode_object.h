@@ -11,6 +11,13 @@ namespace kproxy::snapshot {
 // "ServiceCIDR"; empty if none. An empty apiVersion fits all.
 std::string_view known_kind(std::string_view api_version, std::string_view kind);
 
+// Of an object that is none of these: the kind that it must have been meant to be, as its kind
+// differs by case alone or its apiVersion is one of Kubernetes' own that has no such kind; empty if
+// there is none. Other products have kinds that are called Service or Node, too.
+std::string_view meant_kind(std::string_view api_version, std::string_view kind);
+// "discovery.k8s.io/v1" of an EndpointSlice.
+std::string_view api_version_of(std::string_view known_kind);
+
 // Fills in subject.name, of subject.kind, one of the known. The reader has failed otherwise.
 void decode_name(Value object, Subject& subject, FieldReader& reader);
 

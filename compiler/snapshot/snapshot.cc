@@ -13,13 +13,19 @@ bool name_less(const EndpointSlice* a, const EndpointSlice* b) {
   return a->name < b->name;
 }
 
-// Puts or keeps; says whether that changed anything.
+constexpr const char* kKinds[] = {"Service", "EndpointSlice", "Node", "ServiceCIDR"};
+
+// Puts or keeps; `changed` if that changed anything. Returns what put() does.
 template <typename Value>
-bool assign(std::map<std::string, Value>& values, Value value) {
+std::optional<ObjectName> assign(std::map<std::string, Value>& values,
+                                 std::set<std::string>& listed, bool& changed, Value value) {
+  const bool is_listed = !listed.insert(value.name.name).second;
   const auto [at, is_new] = values.try_emplace(value.name.name);
-  if (!is_new && at->second == value) return false;
+  if (!is_new && at->second == value) return std::nullopt;
   at->second = std::move(value);
-  return true;
+  changed = true;
+  if (is_new || !is_listed) return std::nullopt;
+  return at->second.name;
 }
 
 // All but the name and the Service, which are the same.
@@ -38,51 +44,54 @@ bool erase_unlisted(std::map<std::string, Value>& values, const std::set<std::st
 
 }  // namespace
 
-void Snapshot::put(Object object) {
-  if (auto* service = std::get_if<Service>(&object)) {
-    put_service(std::move(*service));
-  } else if (auto* slice = std::get_if<EndpointSlice>(&object)) {
-    put_slice(std::move(*slice));
-  } else if (auto* node = std::get_if<Node>(&object)) {
-    listed_nodes_.insert(node->name.name);
-    if (assign(nodes_, std::move(*node))) changes_.nodes = true;
-  } else if (auto* cidr = std::get_if<ServiceCidr>(&object)) {
-    listed_service_cidrs_.insert(cidr->name.name);
-    if (assign(service_cidrs_, std::move(*cidr))) changes_.service_cidrs = true;
-  }
+std::optional<ObjectName> Snapshot::put(Object object) {
+  if (auto* service = std::get_if<Service>(&object)) return put_service(std::move(*service));
+  if (auto* slice = std::get_if<EndpointSlice>(&object)) return put_slice(std::move(*slice));
+  if (auto* node = std::get_if<Node>(&object))
+    return assign(nodes_, listed_nodes_, changes_.nodes, std::move(*node));
+  return assign(service_cidrs_, listed_service_cidrs_, changes_.service_cidrs,
+                std::get<ServiceCidr>(std::move(object)));
 }
 
-void Snapshot::put_service(Service service) {
+std::optional<ObjectName> Snapshot::put_service(Service service) {
   auto& at = *services_.try_emplace(service.name).first;
   Entry& entry = at.second;
+  const bool is_listed = entry.service && entry.listed == service_lists_;
   entry.listed = service_lists_;
-  if (entry.service == service) return;
+  if (entry.service == service) return std::nullopt;
   mark(at, Extent::service);
   entry.service = std::move(service);
+  if (!is_listed) return std::nullopt;
+  return at.first;
 }
 
-void Snapshot::put_slice(EndpointSlice slice) {
+std::optional<ObjectName> Snapshot::put_slice(EndpointSlice slice) {
+  std::optional<ObjectName> twice;
   const auto known = slices_.find(slice.name);
   if (known != slices_.end()) {
     prefetch(known->service, 1);
     prefetch(known->slice.ports);
     prefetch(known->slice.endpoints);
+    const bool is_listed = known->listed == slice_lists_;
     if (known->slice.service == slice.service) {
       known->listed = slice_lists_;
-      if (known->slice == slice) return;
+      if (known->slice == slice) return std::nullopt;
+      if (is_listed) twice = slice.name;
       mark(*known->service, Extent::slices);
       replace_fields(known->slice, std::move(slice));
-      return;
+      return twice;
     }
+    if (is_listed) twice = slice.name;
     erase_slice(known);  // it left its Service for another, or for none
   }
-  if (slice.service.empty()) return;
+  if (slice.service.empty()) return twice;
   auto& service = *services_.try_emplace({slice.name.ns, slice.service}).first;
   mark(service, Extent::slices);
   const Held& held = *slices_.insert({std::move(slice), &service, slice_lists_}).first;
   auto& slices = service.second.slices;
   slices.insert(std::lower_bound(slices.begin(), slices.end(), &held.slice, name_less),
                 &held.slice);
+  return twice;
 }
 
 void Snapshot::erase(std::string_view kind, const ObjectName& name) {
@@ -157,11 +166,18 @@ void Snapshot::end_list(std::string_view kind) {
   }
 }
 
-void Snapshot::replace(std::vector<Object> objects) {
-  constexpr const char* kKinds[] = {"Service", "EndpointSlice", "Node", "ServiceCIDR"};
+void Snapshot::begin_lists() {
   for (const char* kind : kKinds) begin_list(kind);
-  for (Object& object : objects) put(std::move(object));
+}
+
+void Snapshot::end_lists() {
   for (const char* kind : kKinds) end_list(kind);
+}
+
+void Snapshot::replace(std::vector<Object> objects) {
+  begin_lists();
+  for (Object& object : objects) put(std::move(object));
+  end_lists();
 }
 
 Changes Snapshot::take_changes() {

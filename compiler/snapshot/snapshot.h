@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -59,8 +60,10 @@ class Snapshot {
   Snapshot(Snapshot&&) = default;
   Snapshot& operator=(Snapshot&&) = default;
 
-  // Adds the object or replaces the one of its kind and name; an equal one is no change.
-  void put(Object object);
+  // Adds the object or replaces the one of its kind and name; an equal one is no change. Returns
+  // the name if the one replaced was put after the list began (begin_list), and is another: a list
+  // that names it twice.
+  std::optional<ObjectName> put(Object object);
   // Removes the object of that kind ("Service", ...) and name; nothing happens if it is not there.
   void erase(std::string_view kind, const ObjectName& name);
 
@@ -68,6 +71,9 @@ class Snapshot {
   // then those that were not are removed. Lists of different kinds may overlap.
   void begin_list(std::string_view kind);
   void end_list(std::string_view kind);
+  // Lists of all kinds.
+  void begin_lists();
+  void end_lists();
   // Makes the snapshot hold exactly these objects: all lists in one.
   void replace(std::vector<Object> objects);
 
@@ -103,8 +109,8 @@ class Snapshot {
   };
   using Slices = std::unordered_set<Held, HeldHash, HeldEqual>;
 
-  void put_service(Service service);
-  void put_slice(EndpointSlice slice);
+  std::optional<ObjectName> put_service(Service service);
+  std::optional<ObjectName> put_slice(EndpointSlice slice);
   void erase_service(Services::value_type& service);
   void erase_slice(Slices::iterator held);
   void mark(Services::value_type& service, Extent extent);

@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "compiler/snapshot/collector.h"
+
 namespace kproxy::source {
 namespace {
 
@@ -54,17 +56,24 @@ Status SnapshotFile::read(snapshot::Snapshot& snapshot, snapshot::Diagnostics& d
   };
   // At first objects are put where they are to stay; later a file that breaks off must not have
   // changed anything.
-  const bool first = snapshot.services().empty() && snapshot.nodes().empty();
+  const bool first =
+      snapshot.services().empty() && snapshot.nodes().empty() && snapshot.service_cidrs().empty();
+  snapshot::Collector collector(path_, snapshot, diagnostics);
   std::vector<snapshot::Object> objects;
   snapshot::Decoder decoder(pool_);
   Status decoded = decoder.decode(
       path_, read_bytes,
       [&](snapshot::Object object) {
-        first ? snapshot.put(std::move(object)) : objects.push_back(std::move(object));
+        first ? collector.put(std::move(object)) : objects.push_back(std::move(object));
       },
       diagnostics);
   if (read_error != 0) decoded = system_error(path_, "cannot be read", read_error);
-  if (!first && decoded) snapshot.replace(std::move(objects));
+  if (!first && decoded) {
+    snapshot.begin_lists();
+    for (snapshot::Object& object : objects) collector.put(std::move(object));
+    snapshot.end_lists();
+  }
+  collector.finish();
   if (first && !decoded) snapshot = snapshot::Snapshot();
   return decoded;
 }

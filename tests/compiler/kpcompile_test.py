@@ -168,6 +168,26 @@ class Kpcompile(unittest.TestCase):
         self.assertEqual(self.compile(mixed, stderr=told), self.compile(self.snapshot))
         self.compile("--strict", mixed, status=1, stderr=told)
 
+    def test_what_would_vanish_is_told_of(self):
+        text = self.compile(self.snapshot)
+        moved, small = endpoint_slice("web", "10.244.2.9"), service("web", "10.96.0.39")
+        moved["apiVersion"], small["kind"] = "v1", "service"
+        knative = {**service("web", "10.96.0.39"), "apiVersion": "serving.knative.dev/v1"}
+        for items, told in (
+                ([*OBJECTS, moved], "EndpointSlice shop/web-1: is left out"),
+                ([*OBJECTS, small], "Service shop/web: is left out"),
+                ([service("web", "10.96.0.39"), *OBJECTS], "Service shop/web: is given more than once"),
+                ([*OBJECTS, *OBJECTS], ""),
+                ([*OBJECTS, knative], "")):
+            path = self.write("more.json", json.dumps(listed(*items)))
+            with self.subTest(told=told):
+                self.assertEqual(self.compile(path, stderr=told), text)
+                self.compile("--strict", path, status=1 if told else 0, stderr=told)
+        # Each file by itself is right.
+        other = self.write("other.json", json.dumps(listed(service("web", "10.96.0.39"))))
+        self.assertEqual(self.compile(other, self.snapshot,
+                                      stderr="cluster.json: Service shop/web: is given more than once"), text)
+
     def test_configuration(self):
         config = self.write("config.yaml", "apiVersion: kubeproxy.config.k8s.io/v1alpha1\n"
                             "kind: KubeProxyConfiguration\nclusterCIDR: 10.244.0.0/16\n")

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/snapshot/collector.h"
 #include "tests/compiler/print_objects.h"
 
 namespace kproxy::snapshot {
@@ -238,6 +239,44 @@ BOOST_AUTO_TEST_CASE(replacing_reports_the_difference) {
   // Nothing of the old remains to be taken for known.
   snapshot.put(slice("a-1", "b"));
   BOOST_TEST(changes(snapshot) == "shop/b");
+}
+
+BOOST_AUTO_TEST_CASE(an_input_that_gives_an_object_twice) {
+  struct Case {
+    std::vector<Object> objects;
+    std::string told;
+  };
+  const std::string kDiffers = " is given more than once, and differs; the last one counts\n";
+  // clang-format off
+  const Case kCases[] = {
+      {{service("a"), service("b"), slice("a-1", "a"), slice("b-1", "b"), node("n"), node("m")}, ""},
+      {{service("a"), service("a"), slice("a-1", "a"), slice("a-1", "a"), node("n"), node("n")}, ""},
+      {{service("a"), service("b"), service("a", "10.96.0.9")}, "in: Service shop/a:" + kDiffers},
+      {{slice("a-1", "a"), slice("a-1", "a", "10.0.0.9")}, "in: EndpointSlice shop/a-1:" + kDiffers},
+      {{slice("a-1", "a"), slice("a-1", "b")}, "in: EndpointSlice shop/a-1:" + kDiffers},
+      {{slice("a-1", "a"), slice("a-1", "")}, "in: EndpointSlice shop/a-1:" + kDiffers},
+      {{node("n"), node("n", "zone")}, "in: Node n:" + kDiffers},
+      {{service_cidr("k", "10.96.0.0/16"), service_cidr("k", "10.97.0.0/16")}, "in: ServiceCIDR k:" + kDiffers},
+  };
+  // clang-format on
+  const auto told = [](const std::vector<Object>& objects, Snapshot& snapshot) {
+    Diagnostics diagnostics;
+    Collector collector("in", snapshot, diagnostics);
+    for (const Object& object : objects) collector.put(object);
+    collector.finish();
+    std::string text;
+    for (const Error& error : diagnostics.errors) text += error.message() + "\n";
+    return text;
+  };
+  Snapshot again;  // holds what the input before said
+  for (const Case& one : kCases) {
+    Snapshot fresh;
+    BOOST_TEST(told(one.objects, fresh) == one.told);
+    again.begin_lists();
+    BOOST_TEST(told(one.objects, again) == one.told);
+    again.end_lists();
+    BOOST_TEST(contents(again) == contents(fresh));
+  }
 }
 
 // OPS-13: nothing is missing while a list comes in; what it did not name goes at its end.

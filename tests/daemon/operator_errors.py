@@ -199,6 +199,26 @@ async def while_running(node):
     node.expect(daemon.running, "kproxy has ended")
 
 
+async def given_twice(node):
+    """An object that the file gives twice with other contents: an error line names it, and the last one counts"""
+    slices = [f"EndpointSlice default/web-{family}: is given more than once" for family in ("ipv4", "ipv6")]
+
+    def told(when, lines):
+        node.expect(len(lines) == 2 and all(one in line for one, line in zip(slices, lines)), f"{when}: {lines[:3]}")
+
+    node.write([web("b1"), web("a1")])
+    ended = await node.kproxy(*node.settings(), "--once")
+    told("--once", [line for line in ended.errors.splitlines() if line.startswith("E")])
+    await answers(node, "a1")
+    node.write([web("b1")])
+    daemon = await node.start()
+    node.expect(not daemon.matching("^E"), f"given once: {daemon.matching('^E')[:3]}")
+    node.write([web("b1"), web("a2")])
+    await node.in_force()
+    await answers(node, "a2")
+    told("while running", daemon.matching("^E"))
+
+
 async def gone_while_running(node):
     """The file is removed, or becomes a directory, while running: the rules stay, and it is followed again"""
     node.write([web("a1")])
@@ -491,6 +511,6 @@ async def two_at_once(node):
     await node.expect_verified("with two daemons", 10)
 
 
-TESTS = [at_the_start, old_kernel, old_kernel_and_no_server, verbosity, without_permission, while_running,
+TESTS = [at_the_start, old_kernel, old_kernel_and_no_server, verbosity, without_permission, while_running, given_twice,
          gone_while_running, not_watched, no_thread, log_not_read, replaced_in_every_way, half_written, config_map,
          golden, verify, cleanup, two_at_once]
