@@ -21,7 +21,8 @@ Examples:
   kpcompile explain --strict cluster.json --flows flows.txt
 
 A table of flows has lines FROM TO OUTCOME, the outcome as --brief tells it, and # comments. It is
-printed with the actual outcomes; lines that were expected otherwise are named on standard error.
+printed with the actual outcomes; lines that were expected otherwise are named on standard error. One
+without any flow is an error.
 
 Exit status: 0 done; 1 an error, or a flow that was expected otherwise.)";
 

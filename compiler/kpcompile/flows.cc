@@ -32,6 +32,7 @@ std::string collapse(std::string_view text) {
 CheckedFlows check_flows(const ruleset::Ruleset& ruleset, std::string_view input,
                          std::string_view table) {
   CheckedFlows result;
+  bool holds_flow = false;
   for (std::size_t number = 1; !table.empty(); ++number) {
     const std::string_view line = table.substr(0, table.find('\n'));
     table.remove_prefix(std::min(table.size(), line.size() + 1));
@@ -43,6 +44,7 @@ CheckedFlows check_flows(const ruleset::Ruleset& ruleset, std::string_view input
       result.text.append(line) += '\n';
       continue;
     }
+    holds_flow = true;
     const std::string where = std::string(input) + ':' + std::to_string(number);
     const Result<explain::Query> query = explain::parse_query(from, to);
     if (!query) {
@@ -65,6 +67,10 @@ CheckedFlows check_flows(const ruleset::Ruleset& ruleset, std::string_view input
     if (flow.size() != line.size()) result.text.append("  ").append(line.substr(flow.size()));
     result.text += '\n';
   }
+  // What was cut short, or was never written, checks nothing.
+  if (!holds_flow)
+    result.differences.push_back(
+        {std::string(input), "holds no flow", "lines FROM TO OUTCOME are expected"});
   return result;
 }
 

@@ -14,7 +14,7 @@ namespace kproxy::kpcompile {
 
 struct CheckedFlows {
   std::string text;    // the table, with what becomes of the packets in place of what was expected
-  Errors differences;  // a line whose expectation is not met, or that cannot be read
+  Errors differences;  // a line whose expectation is not met, or that cannot be read; none at all
 };
 
 // `input` names the table in differences.

@@ -384,6 +384,15 @@ class Kpcompile(unittest.TestCase):
         self.assertEqual(self.run_it(*flags, bare, status=1, stderr="expected nothing"),
                          "10.244.1.7 tcp:10.96.0.31:81  reset\n")
 
+    def test_a_table_without_a_flow_checks_nothing(self):
+        for text in ("", "\n", "# FROM TO OUTCOME\n", "# cut"):
+            with self.subTest(text=text):
+                path = self.write("none.txt", text)
+                self.run_it("explain", self.snapshot, "--flows", path, status=1,
+                            stderr="none.txt: holds no flow")
+        self.run_it("explain", self.snapshot, "--flows", "/dev/null", status=1,
+                    stderr="/dev/null: holds no flow")
+
     # --check
 
     def test_check(self):
