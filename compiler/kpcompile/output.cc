@@ -6,7 +6,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <utility>
+
+#include "compiler/types/descriptor.h"
 
 namespace kproxy::kpcompile {
 
@@ -19,7 +22,9 @@ void Diagnostics::print(std::string_view severity, const Error& error) {
 Output::Output(const std::string& path)
     : name_(path.empty() || path == "-" ? "standard output" : path), descriptor_(STDOUT_FILENO) {
   if (path.empty() || path == "-") return;
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const std::optional<int> own = own_descriptor(path);
+  descriptor_ = own ? ::fcntl(*own, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                    : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail("opened");
 }
 

@@ -28,8 +28,8 @@ class Diagnostics {
   std::size_t count_ = 0;
 };
 
-// A file, created or overwritten, or standard output for "" and "-". After the first failure writes
-// do nothing, and close() tells it.
+// A file, created or overwritten, or standard output for "" and "-"; /dev/stdout and its like go on
+// where they are. After the first failure writes do nothing, and close() tells it.
 class Output {
  public:
   explicit Output(const std::string& path);

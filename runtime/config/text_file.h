@@ -9,7 +9,8 @@ namespace kproxy::config {
 
 Result<std::string> read_text(const std::string& path);
 
-// In place, so that what is not a plain file (/dev/stdout) can be written as well.
+// In place, so that what is not a plain file can be written as well; what /dev/stdout and its like
+// stand for goes on where it is.
 Status write_text(const std::string& path, const std::string& text);
 
 }  // namespace kproxy::config

@@ -130,6 +130,22 @@ class Kpcompile(unittest.TestCase):
         self.compile(self.snapshot, "-o", os.path.join(self.folder, "no/such/out.nft"), status=1,
                      stderr="cannot be opened")
 
+    def test_an_output_that_is_open_already_is_written_on(self):
+        text = self.compile(self.snapshot)
+        for mode in ("a", "w"):
+            for path in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+                with self.subTest(mode=mode, path=path):
+                    log = self.write("log", "")
+                    with open(log, mode, encoding="utf-8") as file:
+                        file.write("before\n")
+                        file.flush()
+                        subprocess.run([KPCOMPILE, "--cluster-cidr=10.244.0.0/16", self.snapshot, "-o", path],
+                                       stdout=file, timeout=TIMEOUT, check=True)
+                    with open(log, encoding="utf-8") as file:
+                        self.assertEqual(file.read(), "before\n" + text)
+        self.assertEqual(self.compile(self.snapshot, "-o", "/dev/stdout"), text)
+        self.compile(self.snapshot, "-o", "/dev/fd/77", status=1, stderr="/dev/fd/77: cannot be opened")
+
     def test_json(self):
         report = json.loads(self.compile("--output", "json", self.snapshot))
         self.assertEqual(report["node"], "node-1")

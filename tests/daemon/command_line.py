@@ -90,6 +90,13 @@ async def write_config(node):
 
     ended = await node.kproxy(*flags, "--write-config-to", "/dev/stdout")
     node.expect(ended.status == 0 and ended.output == text, f"to a pipe: exit status {ended.status}: {ended.output[:200]}")
+    log = node.folder / "log"
+    for path in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        log.write_text("before\n")
+        ended = await node.run("sh", "-c", 'exec "$@" >> "$0"', log, node.options.kproxy, *flags, "--write-config-to",
+                               path)
+        node.expect(ended.status == 0 and log.read_text() == "before\n" + text,
+                    f"{path}, appended to a file: exit status {ended.status}: {log.read_text()[:200]}")
     ended = await node.kproxy(*flags, "--write-config-to", node.folder / "no" / "folder")
     node.expect(ended.status == 1 and "no/folder" in ended.errors, f"exit status {ended.status}: {ended.errors}")
     ended = await node.kproxy(*flags, "--kube-api-burst=-1", "--write-config-to", node.folder / "wrong.yaml")
