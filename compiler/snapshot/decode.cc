@@ -22,6 +22,7 @@ std::string_view text_of(const Tree& tree, std::string_view key) {
 }
 
 constexpr std::string_view kList = "List";
+constexpr std::string_view kRefusal = "Status";  // of the API server
 
 // The kind of a list's items: "Service" for "ServiceList". Empty for "List", whose items say
 // theirs.
@@ -59,8 +60,11 @@ class DocumentDecoder {
     const bool is_list = kind.ends_with(kList);
     if (kind != kList && known_kind(api_version, is_list ? item_kind(kind) : kind).empty()) {
       const std::string_view meant = meant_kind(api_version, kind);
-      return Error{path_ + ".kind" + (meant.empty() ? "" : ": " + named(meant, root)),
-                   "is " + quoted(kind) + of(api_version), kExpected};
+      Error error{path_ + ".kind" + (meant.empty() ? "" : ": " + named(meant, root)),
+                  "is " + quoted(kind) + of(api_version), kExpected};
+      if (kind == kRefusal || !meant.empty()) return error;
+      other_kind_ = std::move(error);
+      return ok_status();
     }
     if (!is_list && !document.has_items) {
       decode(path_, api_version, kind, root);
@@ -78,9 +82,12 @@ class DocumentDecoder {
                    kExpected};
     for (const HeldItem& held : held_) decode_item(document.tree, held.index, held.tree);
     if (foreign_ > 0 && foreign_ == items_)
-      return Error{path_ + ".items", "holds other kinds alone", kExpected};
+      other_kind_ = Error{path_ + ".items", "holds other kinds alone", kExpected};
     return ok_status();
   }
+
+  // Set if nothing in the document is of a kind that is read: says so.
+  const std::optional<Error>& other_kind() const { return other_kind_; }
 
  private:
   static std::string of(std::string_view api_version) {
@@ -148,7 +155,13 @@ class DocumentDecoder {
   std::size_t not_held_ = 0;
   std::size_t items_ = 0;
   std::size_t foreign_ = 0;  // of kinds that are not read
+  std::optional<Error> other_kind_;
 };
+
+Error in(std::string_view input, Error error) {
+  error.where = std::string(input) + ": " + error.where;
+  return error;
+}
 
 }  // namespace
 
@@ -157,6 +170,8 @@ Status Decoder::decode(std::string_view input, const ReadBytes& read,
   Report report(input, diagnostics);
   DocumentReader reader(input, read);
   Document document;
+  bool holds_cluster = false;
+  std::optional<Error> other_kind;  // the first document without anything that is read
   for (std::size_t number = 1;; ++number) {
     const std::string path = number == 1 ? "$" : "document " + std::to_string(number) + ": $";
     DocumentDecoder decoder(path, report, sink, pool_);
@@ -169,10 +184,14 @@ Status Decoder::decode(std::string_view input, const ReadBytes& read,
       fatal = more.error();
     } else if (!*more) {
       if (number == 1) fatal = Error{std::string(input), "is empty", kExpected};
+      if (!holds_cluster && other_kind) fatal = in(input, *other_kind);
       if (!fatal) break;
     } else if (const Status finished = decoder.finish(document); !finished) {
-      fatal = finished.error();
-      fatal->where = std::string(input) + ": " + fatal->where;
+      fatal = in(input, finished.error());
+    } else if (!decoder.other_kind()) {
+      holds_cluster = true;
+    } else if (!other_kind) {
+      other_kind = decoder.other_kind();
     }
     if (fatal) {
       report.finish();

@@ -34,8 +34,8 @@ class Decoder {
   // Decodes a v1 List (or ServiceList, EndpointSliceList, ...), a single object, or several JSON
   // documents one after the other. `input` names the source in diagnostics. `sink` is called for
   // each object in the order of the input. Returns an Error only for what ends the input: broken
-  // JSON, or a document that no cluster is written as: no Kubernetes object, an object or list of
-  // another kind (a Status), a List whose items are of other kinds only.
+  // JSON, a document that no cluster is written as (no Kubernetes object, a Status), or where all
+  // documents are of other kinds.
   Status decode(std::string_view input, const ReadBytes& read,
                 const std::function<void(Object)>& sink, Diagnostics& diagnostics);
 

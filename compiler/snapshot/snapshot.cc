@@ -17,15 +17,14 @@ constexpr const char* kKinds[] = {"Service", "EndpointSlice", "Node", "ServiceCI
 
 // Puts or keeps; `changed` if that changed anything. Returns what put() does.
 template <typename Value>
-std::optional<ObjectName> assign(std::map<std::string, Value>& values,
-                                 std::set<std::string>& listed, bool& changed, Value value) {
+bool assign(std::map<std::string, Value>& values, std::set<std::string>& listed, bool& changed,
+            Value value) {
   const bool is_listed = !listed.insert(value.name.name).second;
   const auto [at, is_new] = values.try_emplace(value.name.name);
-  if (!is_new && at->second == value) return std::nullopt;
+  if (!is_new && at->second == value) return false;
   at->second = std::move(value);
   changed = true;
-  if (is_new || !is_listed) return std::nullopt;
-  return at->second.name;
+  return !is_new && is_listed;
 }
 
 // All but the name and the Service, which are the same.
@@ -44,7 +43,7 @@ bool erase_unlisted(std::map<std::string, Value>& values, const std::set<std::st
 
 }  // namespace
 
-std::optional<ObjectName> Snapshot::put(Object object) {
+bool Snapshot::put(Object object) {
   if (auto* service = std::get_if<Service>(&object)) return put_service(std::move(*service));
   if (auto* slice = std::get_if<EndpointSlice>(&object)) return put_slice(std::move(*slice));
   if (auto* node = std::get_if<Node>(&object))
@@ -53,35 +52,32 @@ std::optional<ObjectName> Snapshot::put(Object object) {
                 std::get<ServiceCidr>(std::move(object)));
 }
 
-std::optional<ObjectName> Snapshot::put_service(Service service) {
+bool Snapshot::put_service(Service service) {
   auto& at = *services_.try_emplace(service.name).first;
   Entry& entry = at.second;
   const bool is_listed = entry.service && entry.listed == service_lists_;
   entry.listed = service_lists_;
-  if (entry.service == service) return std::nullopt;
+  if (entry.service == service) return false;
   mark(at, Extent::service);
   entry.service = std::move(service);
-  if (!is_listed) return std::nullopt;
-  return at.first;
+  return is_listed;
 }
 
-std::optional<ObjectName> Snapshot::put_slice(EndpointSlice slice) {
-  std::optional<ObjectName> twice;
+bool Snapshot::put_slice(EndpointSlice slice) {
+  bool twice = false;
   const auto known = slices_.find(slice.name);
   if (known != slices_.end()) {
     prefetch(known->service, 1);
     prefetch(known->slice.ports);
     prefetch(known->slice.endpoints);
-    const bool is_listed = known->listed == slice_lists_;
+    twice = known->listed == slice_lists_;
     if (known->slice.service == slice.service) {
       known->listed = slice_lists_;
-      if (known->slice == slice) return std::nullopt;
-      if (is_listed) twice = slice.name;
+      if (known->slice == slice) return false;
       mark(*known->service, Extent::slices);
       replace_fields(known->slice, std::move(slice));
       return twice;
     }
-    if (is_listed) twice = slice.name;
     erase_slice(known);  // it left its Service for another, or for none
   }
   if (slice.service.empty()) return twice;

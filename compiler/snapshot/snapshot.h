@@ -61,9 +61,9 @@ class Snapshot {
   Snapshot& operator=(Snapshot&&) = default;
 
   // Adds the object or replaces the one of its kind and name; an equal one is no change. Returns
-  // the name if the one replaced was put after the list began (begin_list), and is another: a list
-  // that names it twice.
-  std::optional<ObjectName> put(Object object);
+  // whether the one replaced was put after the list began (begin_list), and is another: a list that
+  // has it twice.
+  bool put(Object object);
   // Removes the object of that kind ("Service", ...) and name; nothing happens if it is not there.
   void erase(std::string_view kind, const ObjectName& name);
 
@@ -109,8 +109,8 @@ class Snapshot {
   };
   using Slices = std::unordered_set<Held, HeldHash, HeldEqual>;
 
-  std::optional<ObjectName> put_service(Service service);
-  std::optional<ObjectName> put_slice(EndpointSlice slice);
+  bool put_service(Service service);
+  bool put_slice(EndpointSlice slice);
   void erase_service(Services::value_type& service);
   void erase_slice(Slices::iterator held);
   void mark(Services::value_type& service, Extent extent);

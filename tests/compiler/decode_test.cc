@@ -104,6 +104,9 @@ constexpr Case kCases[] = {
      "fatal: input: line 2, column 4: is no Kubernetes object: no JSON object begins here\n"},
     {"null",
      "fatal: input: line 1, column 5: is no Kubernetes object: no JSON object begins here\n"},
+    // other kinds beside those that are read
+    {R"({"kind":"Pod","apiVersion":"v1"} {"kind":"Node","metadata":{"name":"a"}} {"kind":"PodList","items":[]})",
+     "Node a\n"},
     // no cluster
     {R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401})",
      R"(fatal: input: $.kind: is "Status" of "v1")" EXPECTED},
