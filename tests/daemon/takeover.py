@@ -4,6 +4,7 @@ import pathlib
 
 import netlink
 from clients import Client
+from migration import TIMEOUTS
 from node import bulk, frontends, service
 from traffic import PATIENCE_SECONDS, Traffic
 
@@ -12,6 +13,11 @@ KUBE_PROXY = (HERE / "kube-proxy.nft").read_text()
 OLDER = (HERE / "older-kproxy.nft").read_text()
 BULK, LONG_BULK = 1000, 20000
 BYSTANDER = "table ip kube-proxy-exporter { chain input { type filter hook input priority 0; counter; }; }"
+LEFT = {
+    "dormant": "table inet kproxy { flags dormant; }",
+    "a set that is a map": "table inet kproxy { set services4-endpoints { type ipv4_addr; }; }",
+    "a map of verdicts": "table inet kproxy { map services4-endpoints { type ipv4_addr : verdict; }; }",
+}
 BEFORE = AFTER = {"a1:8080", "a2:8080"}
 
 
@@ -117,10 +123,23 @@ async def another_structure(node):
     node.expect(len(own) == 1, f"{len(own)} transactions, not one")
 
 
+async def whatever_it_was(node):
+    """What is there under our name, a dormant table or one with our sets' names, does not keep kproxy from starting"""
+    node.write([web()])
+    for what, rules in LEFT.items():
+        await node.nft("add table inet kproxy\ndelete table inet kproxy\n" + rules)
+        ended = await node.kproxy("--init-only", *TIMEOUTS, patience=10)
+        node.expect(ended.status == 0, f"{what}: --init-only: exit status {ended.status}: {ended.errors[:300]}")
+        daemon = await node.start()
+        await node.expect_verified(what)
+        await daemon.stop()
+
+
 async def both(node):
     """Tables of kube-proxy and one of ours of another structure: one transaction replaces all"""
     _, own = await takes_over(node, KUBE_PROXY + OLDER, ["ip kube-proxy", "ip6 kube-proxy", "inet kproxy"], [web()])
     node.expect(len(own) == 1, f"{len(own)} transactions, not one")
 
 
-TESTS = [kube_proxy, kube_proxy_in_one_family, kube_proxy_and_many_services, kube_proxy_beside_ours, another_structure, both]
+TESTS = [kube_proxy, kube_proxy_in_one_family, kube_proxy_and_many_services, kube_proxy_beside_ours, another_structure,
+         whatever_it_was, both]

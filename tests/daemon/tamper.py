@@ -6,13 +6,14 @@ import time
 
 import netlink
 from daemon import REPAIRED, SYNCED, number
-from node import frontends, service
+from node import bulk, frontends, service
 from process import cpu_seconds
 from program import Failed
 from traffic import Traffic
 
 MOST_SECONDS = 1.0
 CERTAIN_SECONDS = 0.5  # without a repair, when there is nothing to be repaired
+BULK, LONG_BULK = 5000, 20000
 STORM_SECONDS, STORM_RATE, STORM_TICK = 5.0, 500, 0.02
 STORM_CPU_SECONDS = 0.5
 
@@ -165,13 +166,30 @@ async def own_changes(node):
 async def within_a_change(node):
     """Somebody flushes a map, and at the same time the snapshot changes: both are seen to"""
     node.write(services())
-    await node.start()
+    daemon = await node.start()
     for n in range(10):
+        since = len(daemon.lines)
+        # Before the change, or after it.
+        if n % 2:
+            await node.nft("flush map inet kproxy services4-endpoints\nflush map inet kproxy services4")
         node.write([service("web-1", 1, f"a1,b{1 + n % 3}", vip=""), *services()[1:]])
-        await node.nft("flush map inet kproxy services4-endpoints\nflush map inet kproxy services4")
+        if not n % 2:
+            await node.nft("flush map inet kproxy services4-endpoints\nflush map inet kproxy services4")
         await node.in_force()
+        await daemon.line(REPAIRED, since)
         if not await node.expect_verified(f"time {n}", 10):
             break
+
+
+async def large_table(node):
+    """Whatever is done to a large table is repaired within a second, too"""
+    node.write([*services(), *bulk(LONG_BULK if node.options.long else BULK)])
+    daemon = await node.start()
+    with netlink.Transactions(node.namespace) as transactions:
+        for what in ("adds a rule", "adds a chain", "deletes an element", "flushes a set"):
+            took = await tampered(node, daemon, transactions, what, *DEEDS[what])
+            if took:
+                node.note(f"somebody {what}: repaired after {1000 * took:.0f} ms")
 
 
 async def storm(node):
@@ -216,4 +234,4 @@ async def storm(node):
               f"{1000 * min(delays):.0f} to {1000 * max(delays):.0f} ms each")
 
 
-TESTS = [deeds, again_and_again, own_changes, within_a_change, storm]
+TESTS = [deeds, again_and_again, own_changes, within_a_change, large_table, storm]

@@ -1,8 +1,11 @@
 // The engine's life: first load, changes, restarts, tampering, refusals.
+#include <linux/netfilter/nf_tables.h>
+
 #include <boost/test/unit_test.hpp>
 #include <functional>
 
 #include "tests/runtime/apply_fixture.h"
+#include "tests/runtime/refusing_transport.h"
 
 namespace kproxy::tests {
 
@@ -219,6 +222,29 @@ BOOST_AUTO_TEST_CASE(a_change_that_meets_tampering_ends_in_what_is_wanted) {
   BOOST_TEST(applied.troubles[0].message() ==
              "table inet kproxy: the kernel refuses to erase from set services4: 10.96.0.1 . tcp "
              ". 80 : : No such file or directory");
+  a.check_equal();
+}
+
+// Packets meet such a table: its rules go in the batch that brings all of ours, or not at all.
+BOOST_AUTO_TEST_CASE(a_hooked_table_is_not_replaced_in_pieces) {
+  Applying a;
+  nft("add table inet kproxy; add chain inet kproxy old; "
+      "add chain inet kproxy output { type nat hook output priority -100; }; "
+      "add rule inet kproxy output jump old");
+  RefusingTransport refusing(*a.socket);
+  apply::Engine engine(refusing, a.ruleset.owners());
+  engine.set_split_bytes(1);
+  const auto hooks = [](int, const apply::Received& message) {
+    if (message.header.nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN)) return false;
+    return apply::find(message.payload().subspan(sizeof(nfgenmsg)), NFTA_CHAIN_HOOK).has_value();
+  };
+  constexpr int kAlways = 1000;
+  refusing.arm(hooks, ENOMEM, kAlways);
+  BOOST_TEST(!engine.reconcile(a.wanted()).ok());
+  BOOST_TEST(refusing.struck());
+  BOOST_TEST(nft("list chain inet kproxy output").find("jump old") != std::string::npos);
+  refusing.disarm();
+  BOOST_TEST(engine.reconcile(a.wanted()).ok());
   a.check_equal();
 }
 

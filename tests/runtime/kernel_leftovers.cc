@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runtime/kernel/kube_chains.h"
+#include "runtime/kernel/kube_proxy_tables.h"
 #include "runtime/kernel/leftovers.h"
 #include "runtime/kernel/legacy_tables.h"
 #include "tests/runtime/folder.h"
@@ -305,6 +306,40 @@ BOOST_AUTO_TEST_CASE(tables_of_mode_nftables) {
   BOOST_TEST(kernel::remove_kube_proxy_tables().ok());
   BOOST_TEST(nft("list tables") == "table ip other\ntable inet kube-proxy\n");
   BOOST_TEST(kernel::remove_kube_proxy_tables().ok());
+}
+
+// Not to know is not to find none.
+BOOST_AUTO_TEST_CASE(tables_that_the_kernel_does_not_tell_of) {
+  // Fails so many times to receive.
+  class Failing : public apply::Transport {
+   public:
+    explicit Failing(int times) : times_(times) {}
+    int send(std::span<const std::uint8_t> datagram) override { return socket_->send(datagram); }
+    ssize_t receive(std::span<std::uint8_t> buffer) override {
+      const ssize_t size = socket_->receive(buffer);
+      return times_-- > 0 ? -ENOBUFS : size;
+    }
+    int reopen() override { return socket_->reopen(); }
+    std::uint32_t port_id() const override { return socket_->port_id(); }
+
+   private:
+    std::unique_ptr<apply::NetlinkSocket> socket_ = apply::NetlinkSocket::open().value();
+    int times_;
+  };
+  NetworkNamespace name_space;
+  nft("add table ip kube-proxy; add table ip6 kube-proxy");
+  for (const int times : {0, 1, 2}) {
+    Failing failing(times);
+    apply::Conversation conversation(failing);
+    const auto tables = kernel::kube_proxy_tables(conversation);
+    BOOST_TEST((tables && tables->size() == 2u), times << " failures");
+  }
+  Failing failing(100);
+  apply::Conversation conversation(failing);
+  const auto tables = kernel::kube_proxy_tables(conversation);
+  BOOST_REQUIRE(!tables);
+  BOOST_TEST(tables.error().message() ==
+             "table kube-proxy: cannot tell whether it is there: No buffer space available");
 }
 
 // The interface by its name; sets that rules of kube-proxy's chains referred to until then.
