@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 import time
 
 import atomic
@@ -118,6 +119,13 @@ async def within_a_first_load(node):
     node.note(f"{size} Services, {load_seconds:.2f} s from start to ready; killed {loads} times, which left: {states}")
 
 
+def only_chains_more(verified):
+    """Whether all that `kproxy verify` found are chains that nothing leads to yet."""
+    *differences, _ = verified.output.splitlines()
+    return verified.status == 1 and all(re.fullmatch(r"chain \S+-random-\d+ should not be there", line)
+                                        for line in differences)
+
+
 async def within_a_large_change(node):
     """Killed within a large change: it is applied whole or not at all, and no connection fails"""
     rng, _, loads, size = counts(node)
@@ -128,7 +136,7 @@ async def within_a_large_change(node):
     after.write_text(large)
     node.replace(old)
     daemon = await node.start()
-    states = {"before": 0, "after": 0}
+    states = {"before": 0, "before, with chains to come": 0, "after": 0}
     async with Traffic(node.world, "a3", frontends(*services), workers=2) as traffic:
         await traffic.more(8)
         began, since = time.monotonic(), len(daemon.lines)
@@ -145,10 +153,14 @@ async def within_a_large_change(node):
             await aim.wait()
             await daemon.kill()
             for name, file in (("before", before), ("after", after)):
-                if (await node.kproxy("verify", "--snapshot", file, "--config", node.configuration)).status == 0:
-                    states[name] += 1
-                    aim.learn(too_early=name == "before")
-                    break
+                verified = await node.kproxy("verify", "--snapshot", file, "--config", node.configuration)
+                if name == "before" and only_chains_more(verified):
+                    name = "before, with chains to come"
+                elif verified.status != 0:
+                    continue
+                states[name] += 1
+                aim.learn(too_early=name != "after")
+                break
             else:
                 node.expect(False, f"change {n} was killed, and left neither what was before nor what was to come")
     node.expect_none(traffic.problems(atomic.OLD))
