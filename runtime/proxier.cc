@@ -263,6 +263,7 @@ void Proxier::repair() {
 }
 
 void Proxier::repaired(const apply::Applied& applied) {
+  notified();  // nobody may have read yet who it was
   metrics_.drift_found.add();
   metrics_.drift_differences.add(applied.differences);
   metrics_.drift_repaired.add();
