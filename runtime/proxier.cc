@@ -324,25 +324,30 @@ void Proxier::count(const apply::Applied& applied) {
   for (const std::string& line : applied.lines) log_.info(4, "Differed", {{"what", line}});
 }
 
-// Walks all elements to find whose they are, where the kernel refuses one: which it hardly ever
-// does.
+// Walks all elements to find whose they are: when the kernel refuses one, which it hardly ever
+// does, and not at each sync while that one is left out.
 void Proxier::tell_isolated(const apply::Applied& applied) {
   const std::set<ruleset::Element>& rejected = engine_->rejected();
   metrics_.isolated.set(static_cast<double>(rejected.size()));
+  if (applied.rejected.empty() && rejected.size() == isolated_.size()) return;
+  std::erase_if(isolated_, [&](const auto& each) { return !rejected.contains(each.first); });
+  for (const apply::Rejected& one : applied.rejected) isolated_[one.element] = {};
+  if (!applied.rejected.empty())
+    for (const ruleset::Ruleset::Listed& listed : ruleset().listing())
+      if (const auto found = isolated_.find(listed.element);
+          found != isolated_.end() && listed.service != nullptr)
+        found->second = *listed.service;
+
   metrics_.isolated_of_services.reset();
-  if (rejected.empty()) return;
-  std::map<ruleset::Element, snapshot::ObjectName> services;
-  for (const ruleset::Ruleset::Listed& listed : ruleset().listing())
-    if (listed.service != nullptr && rejected.contains(listed.element))
-      services.emplace(listed.element, *listed.service);
   std::map<snapshot::ObjectName, int> counts;
-  for (const auto& [element, service] : services) ++counts[service];
+  for (const auto& [element, service] : isolated_)
+    if (!service.name.empty()) ++counts[service];
   for (const auto& [service, count] : counts)
     metrics_.isolated_of_services.with({service.ns, service.name}).set(count);
   for (const apply::Rejected& one : applied.rejected) {
     Error error = one.error;
-    if (const auto of = services.find(one.element); of != services.end())
-      error.where = "Service " + of->second.ns + "/" + of->second.name + ": " + error.where;
+    if (const snapshot::ObjectName& service = isolated_.at(one.element); !service.name.empty())
+      error.where = "Service " + service.to_string() + ": " + error.where;
     trouble("The kernel does not take an element; the rest is applied", error);
   }
 }

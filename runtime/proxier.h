@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -57,10 +58,10 @@ class Proxier {
   // The steps that a start consists of. An Error: it is of no use to go on.
   Status compile();  // brings the ruleset up to date
   Status connect();  // to the kernel, which check_kernel() found to suit
-  void connect(std::unique_ptr<apply::Transport> transport);
-  Status reconcile(std::string_view message);  // the whole table, once
-  bool sync_all(std::string_view message);     // the same, but tried again if it fails
-  Status listen();                             // to what others do to the table
+  void connect(std::unique_ptr<apply::Transport> transport);  // through that one
+  Status reconcile(std::string_view message);                 // the whole table, once
+  bool sync_all(std::string_view message);  // the same, but tried again if it fails
+  Status listen();                          // to what others do to the table
 
   // Compares and prints the differences to stdout; how many.
   Result<std::size_t> verify();
@@ -108,6 +109,8 @@ class Proxier {
   std::optional<apply::Engine> engine_;
   std::optional<apply::Monitor> monitor_;
   mutable log::Repetition repetition_;
+  // Elements that the kernel does not take, and whose they are; no name: of several, or the node's.
+  std::map<ruleset::Element, snapshot::ObjectName> isolated_;
   std::set<std::string> conflicts_;              // as told
   std::optional<Clock::time_point> changed_at_;  // since when a sync is wanted
   std::optional<Clock::time_point> repair_at_;   // somebody touched the table

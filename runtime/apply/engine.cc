@@ -143,7 +143,8 @@ Result<Applied> Engine::apply(const Change& whole, const Wanted& wanted) {
     if (Entries entries = clients_to_forget(change)) transaction.forget = std::move(*entries);
   if (!transaction.empty()) {
     if (send(transaction, applied) != Outcome::committed) {
-      // What it says of the table is not so; unless that is the kernel's own word about an element.
+      // Refused for what the table holds: somebody else was there. Unless the element that was
+      // refused turns out to be one that the kernel does not take.
       const bool contradicted = contradicted_ || culprit_;
       applied.troubles.push_back(last_error_);
       auto result = retry(wanted, {}, std::move(applied), 2);

@@ -63,8 +63,8 @@ class Engine {
   // Applies a change to a table that was as wanted before; `wanted` is what it is to be after.
   Result<Applied> apply(const ruleset::Change& change, const Wanted& wanted);
 
-  // Makes the table what is wanted again, which it was once; reads it once if it is, and it may be
-  // counted on that most often it is.
+  // Makes the table what is wanted again, since somebody may have touched it. If nothing differs it
+  // is read once, and nothing is sent. What was rejected stays out.
   Result<Applied> repair(const Wanted& wanted);
 
   // Makes the table what is wanted, whatever is there: nothing, the same, another version's.

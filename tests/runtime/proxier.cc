@@ -32,7 +32,6 @@ void put_service(snapshot::Snapshot& snapshot, const std::string& name, const st
 }
 
 // A kernel that refuses the last element for one set so many times.
-// others.
 class PickyTransport : public apply::Transport {
  public:
   PickyTransport(const std::string& set, int times)
@@ -109,6 +108,11 @@ BOOST_AUTO_TEST_CASE(a_refused_element_is_its_service_s) {
           "kproxy_isolated_service_elements{namespace=\"shop\",service=\"second\"} 1\n";
       BOOST_TEST((page.find(sample) != page.npos) == (c.service != nullptr));
       BOOST_TEST(proxier.rejected() == static_cast<std::size_t>(c.refused));
+
+      // Now it takes all.
+      BOOST_REQUIRE(proxier.reconcile("Synced again").ok());
+      BOOST_TEST((metrics.registry.text().find(sample) == std::string::npos));
+      BOOST_TEST(proxier.rejected() == 0u);
       BOOST_TEST(nft("list map inet kproxy services4").find("10.96.0.1 . tcp . 80") !=
                  std::string::npos);
     }
