@@ -81,7 +81,7 @@ class DocumentDecoder {
                    items.is_given() ? "is " + items.describe() + ", not a list" : "is missing",
                    kExpected};
     for (const HeldItem& held : held_) decode_item(document.tree, held.index, held.tree);
-    if (foreign_ > 0 && foreign_ == items_)
+    if (items_ > 0 && passed_over_ == items_)
       other_kind_ = Error{path_ + ".items", "holds other kinds alone", kExpected};
     return ok_status();
   }
@@ -121,10 +121,9 @@ class DocumentDecoder {
 
   void passed_over(Subject& subject, std::string_view api_version, std::string_view kind,
                    Value object) {
+    ++passed_over_;
     subject.kind = meant_kind(api_version, kind);
-    if (subject.kind.empty()) {
-      ++foreign_;
-    } else if (report_.takes_error()) {
+    if (!subject.kind.empty() && report_.takes_error()) {
       report_.say_error(subject.path + ": " + named(subject.kind, object),
                         "is left out: its kind is " + quoted(kind) + of(api_version),
                         std::string(subject.kind) + " of " +
@@ -154,7 +153,7 @@ class DocumentDecoder {
   std::size_t held_size_ = 0;
   std::size_t not_held_ = 0;
   std::size_t items_ = 0;
-  std::size_t foreign_ = 0;  // of kinds that are not read
+  std::size_t passed_over_ = 0;  // of the items: their kinds are not read
   std::optional<Error> other_kind_;
 };
 

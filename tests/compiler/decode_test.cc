@@ -16,6 +16,7 @@ struct Case {
 };
 
 #define EXPECTED " (a List of Services, EndpointSlices and Nodes is expected, as kubectl get -o json writes)\n"
+#define ALONE "fatal: input: $.items: holds other kinds alone" EXPECTED
 
 constexpr Case kCases[] = {
     // single objects, whatever the order of their keys
@@ -62,18 +63,18 @@ constexpr Case kCases[] = {
      "error: input: $.items[5]: has no kind\n"},
     // a kind or apiVersion that was meant to be another, and those of other products
     {R"({"kind":"List","items":[{"apiVersion":"v1","kind":"EndpointSlice","metadata":{"name":"a-1","namespace":"b"}}]})",
-     R"(error: input: $.items[0]: EndpointSlice b/a-1: is left out: its kind is "EndpointSlice" of "v1" (EndpointSlice of discovery.k8s.io/v1 is read))" "\n"},
+     R"(error: input: $.items[0]: EndpointSlice b/a-1: is left out: its kind is "EndpointSlice" of "v1" (EndpointSlice of discovery.k8s.io/v1 is read))" "\n" ALONE},
     {R"({"kind":"List","items":[{"apiVersion":"discovery/v1","kind":"EndpointSlice","metadata":{"name":"a-1","namespace":"b"}}]})",
-     R"(error: input: $.items[0]: EndpointSlice b/a-1: is left out: its kind is "EndpointSlice" of "discovery/v1" (EndpointSlice of discovery.k8s.io/v1 is read))" "\n"},
+     R"(error: input: $.items[0]: EndpointSlice b/a-1: is left out: its kind is "EndpointSlice" of "discovery/v1" (EndpointSlice of discovery.k8s.io/v1 is read))" "\n" ALONE},
     {R"({"kind":"List","items":[{"apiVersion":"apps/v1","kind":"Service","metadata":{"name":"a","namespace":"b"}}]})",
-     R"(error: input: $.items[0]: Service b/a: is left out: its kind is "Service" of "apps/v1" (Service of v1 is read))" "\n"},
+     R"(error: input: $.items[0]: Service b/a: is left out: its kind is "Service" of "apps/v1" (Service of v1 is read))" "\n" ALONE},
     {R"({"kind":"List","items":[{"apiVersion":"discovery.k8s.io/v1","kind":"ServiceCIDR","metadata":{"name":"a"}}]})",
-     R"(error: input: $.items[0]: ServiceCIDR a: is left out: its kind is "ServiceCIDR" of "discovery.k8s.io/v1" (ServiceCIDR of networking.k8s.io/v1 is read))" "\n"},
+     R"(error: input: $.items[0]: ServiceCIDR a: is left out: its kind is "ServiceCIDR" of "discovery.k8s.io/v1" (ServiceCIDR of networking.k8s.io/v1 is read))" "\n" ALONE},
     {R"({"kind":"List","items":[{"apiVersion":"v1","kind":"service","metadata":{"name":"a","namespace":"b"}}]})",
-     R"(error: input: $.items[0]: Service b/a: is left out: its kind is "service" of "v1" (Service of v1 is read))" "\n"},
+     R"(error: input: $.items[0]: Service b/a: is left out: its kind is "service" of "v1" (Service of v1 is read))" "\n" ALONE},
     {R"({"kind":"List","items":[{"kind":"NODE","metadata":{"name":"\n"}},{"kind":"endpointslice"}]})",
      R"(error: input: $.items[0]: Node: is left out: its kind is "NODE" (Node of v1 is read))" "\n"
-     R"(error: input: $.items[1]: EndpointSlice: is left out: its kind is "endpointslice" (EndpointSlice of discovery.k8s.io/v1 is read))" "\n"},
+     R"(error: input: $.items[1]: EndpointSlice: is left out: its kind is "endpointslice" (EndpointSlice of discovery.k8s.io/v1 is read))" "\n" ALONE},
     {R"({"kind":"List","items":[{"apiVersion":"serving.knative.dev/v1","kind":"Service","metadata":{"name":"a","namespace":"b"}},{"apiVersion":"projectcalico.org/v3","kind":"node"},{"apiVersion":"infrastructure.x-k8s.io/v1","kind":"Node"},{"kind":"Node","metadata":{"name":"a"}}]})",
      "Node a\n"},
     {R"({"kind":"List","items":[{"kind":"Node","items":[{"kind":"Node","metadata":{"name":"b"}}],"metadata":{"name":"a"}}]})",
