@@ -4,7 +4,6 @@
 #include <iterator>
 #include <optional>
 #include <span>
-#include <tuple>
 #include <utility>
 
 #include "compiler/types/prefetch.h"
@@ -29,17 +28,6 @@ std::vector<Element> in_order(const std::vector<Ruleset::CompiledPort>& ports) {
   if (!std::is_sorted(all.begin(), all.end(), key_less))
     std::sort(all.begin(), all.end(), key_less);
   return all;
-}
-
-// Whether nothing follows from these endpoints for a Service port but where its elements of kind
-// `endpoints` lead: verdicts tell how many there are, hairpin pairs the addresses on this node.
-bool alike(const service::Eligible& before, const service::Eligible& after) {
-  return before.local == after.local &&
-         std::equal(before.cluster.begin(), before.cluster.end(), after.cluster.begin(),
-                    after.cluster.end(),
-                    [](const service::Endpoint& a, const service::Endpoint& b) {
-                      return (!a.local && !b.local) || a == b;
-                    });
 }
 
 // Takes off what both begin and end with: of a change that is most of it.
@@ -163,31 +151,27 @@ bool Ruleset::update_endpoints(const snapshot::ObjectName& service,
     prefetch(port.endpoints.cluster);
     prefetch(port.elements);
   }
-  const std::vector<service::Eligible> endpoints = service::resolve_endpoints(entry, node_);
-  if (!std::equal(ports.begin(), ports.end(), endpoints.begin(), endpoints.end(),
-                  [](const CompiledPort& port, const service::Eligible& fresh) {
-                    return alike(port.endpoints, fresh);
-                  }))
-    return false;
-  for (std::size_t i = 0; i < ports.size(); ++i) replace_endpoints(ports[i], endpoints[i].cluster);
+  // Verdicts tell how many endpoints there are, hairpin pairs the addresses on this node.
+  const auto replacements =
+      service::replacements(entry, node_, [&](std::size_t i) -> const service::Eligible* {
+        return i < ports.size() ? &ports[i].endpoints : nullptr;
+      });
+  if (!replacements) return false;
+  for (const service::Replacement& replacement : *replacements)
+    replace_endpoint(ports[replacement.port], replacement);
   return true;
 }
 
 // Those of policy Local stay: they are this node's.
-void Ruleset::replace_endpoints(CompiledPort& port, const std::vector<service::Endpoint>& cluster) {
-  std::vector<service::Endpoint>& held = port.endpoints.cluster;
-  auto at = held.begin();
-  auto other = cluster.begin();
-  while (std::tie(at, other) = std::mismatch(at, held.end(), other), at != held.end()) {
-    const auto index = static_cast<std::size_t>(at - held.begin());
-    for (const Element& frontend : frontends_of(port.elements)) {
-      const auto [policy, count] = choice_of(frontend);
-      if (policy != Policy::cluster || index >= count) continue;
-      remove(endpoint_element(frontend, index, *at));
-      add(endpoint_element(frontend, index, *other));
-    }
-    *at = *other;
+void Ruleset::replace_endpoint(CompiledPort& port, const service::Replacement& replacement) {
+  service::Endpoint& held = port.endpoints.cluster[replacement.index];
+  for (const Element& frontend : frontends_of(port.elements)) {
+    const auto [policy, count] = choice_of(frontend);
+    if (policy != Policy::cluster || replacement.index >= count) continue;
+    remove(endpoint_element(frontend, replacement.index, held));
+    add(endpoint_element(frontend, replacement.index, replacement.endpoint));
   }
+  held = replacement.endpoint;
 }
 
 void Ruleset::compile_service(const ServiceState& service, Services::value_type& known) {

@@ -123,7 +123,7 @@ class Ruleset {
 
   void compile_service(const ServiceState& service, Services::value_type& known);
   void note(const std::vector<CompiledPort>& before, const std::vector<CompiledPort>& after);
-  void replace_endpoints(CompiledPort& port, const std::vector<service::Endpoint>& cluster);
+  void replace_endpoint(CompiledPort& port, const service::Replacement& replacement);
   void note_affinity(const std::vector<CompiledPort>& before,
                      const std::vector<CompiledPort>& after);
   void add(const Element& element);

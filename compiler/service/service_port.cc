@@ -75,8 +75,12 @@ void each_slice(const snapshot::Snapshot::Entry& entry, const Service::PortSpec&
   }
 }
 
-// Adds a slice's endpoints, if there is nothing to select among all of them: they are ready, in
-// order and without hints. False: there is.
+// Nothing is to be selected among endpoints like this one that are in order.
+bool is_plain(const snapshot::Endpoint& endpoint) {
+  return endpoint.ready && endpoint.hints == 0;
+}
+
+// Adds a slice's endpoints, if they are plain and in order. False: they are not.
 bool append_plain(const EndpointSlice& slice, Port port, const NodeView& node,
                   std::vector<Endpoint>& all) {
   const std::size_t size = all.size();
@@ -84,8 +88,7 @@ bool append_plain(const EndpointSlice& slice, Port port, const NodeView& node,
   Endpoint* next = all.data() + size;
   const Address* last = size == 0 ? nullptr : &all[size - 1].address;
   for (const snapshot::Endpoint& endpoint : slice.endpoints) {
-    if (!endpoint.ready || endpoint.hints != 0 || (last != nullptr && *last >= endpoint.address))
-      return false;
+    if (!is_plain(endpoint) || (last != nullptr && *last >= endpoint.address)) return false;
     next->address = endpoint.address;
     next->port = port;
     next->local = is_local(endpoint, node);
@@ -112,6 +115,52 @@ Eligible endpoints(const snapshot::Snapshot::Entry& entry, const Service::PortSp
       candidates.push_back({&endpoint, slice.hints_of(endpoint), number});
   });
   return select_endpoints(std::move(candidates), node);
+}
+
+// Notes which endpoints of a port took another's place. False: more than that follows.
+bool note_replacements(const snapshot::Snapshot::Entry& entry, const Service::PortSpec& port,
+                       Family family, const NodeView& node, std::size_t index, const Eligible& held,
+                       std::vector<Replacement>& noted) {
+  const std::size_t noted_before = noted.size();
+  auto before = held.cluster.begin();
+  bool fits = true;  // nothing but replacements so far
+  bool same = true;  // the last one is held in that place
+  const auto next = [&](const Address& address, Port number, bool local) {
+    if (before == held.cluster.end()) return fits = false;
+    same = before->address == address && before->port == number && before->local == local;
+    if (!same) {
+      if (local || before->local) return fits = false;
+      const auto place = static_cast<std::size_t>(before - held.cluster.begin());
+      noted.push_back({index, place, {address, number, false}});
+    }
+    ++before;
+    return true;
+  };
+
+  // Most often they are plain. Those held are in order, so beside them others are, too.
+  bool plain = true;
+  const Address* last = nullptr;
+  auto local = held.local.begin();
+  each_slice(entry, port, family, [&](const EndpointSlice& slice, Port number) {
+    for (const snapshot::Endpoint& endpoint : slice.endpoints) {
+      if (!plain || !fits) return;
+      const bool here = is_local(endpoint, node), after_same = same;
+      plain = is_plain(endpoint);
+      if (!plain || !next(endpoint.address, number, here)) return;
+      if (!(same && after_same)) plain = last == nullptr || *last < endpoint.address;
+      if (here)
+        fits = local != held.local.end() && *local++ == Endpoint{endpoint.address, number, true};
+      last = &endpoint.address;
+    }
+  });
+  if (plain) return fits && before == held.cluster.end() && local == held.local.end();
+
+  noted.resize(noted_before);
+  before = held.cluster.begin();
+  const Eligible fresh = endpoints(entry, port, family, node);
+  for (const Endpoint& endpoint : fresh.cluster)
+    if (!next(endpoint.address, endpoint.port, endpoint.local)) return false;
+  return before == held.cluster.end() && fresh.local == held.local;
 }
 
 }  // namespace
@@ -165,15 +214,20 @@ std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const N
   return result;
 }
 
-std::vector<Eligible> resolve_endpoints(const snapshot::Snapshot::Entry& entry,
-                                        const NodeView& node) {
-  std::vector<Eligible> result;
-  if (!is_served(entry.service)) return result;
-  result.reserve(entry.service->ports.size());
+std::optional<std::vector<Replacement>> replacements(
+    const snapshot::Snapshot::Entry& entry, const NodeView& node,
+    const std::function<const Eligible*(std::size_t)>& held) {
+  std::vector<Replacement> noted;
+  if (!is_served(entry.service)) return std::nullopt;
+  std::size_t index = 0;
+  bool fits = true;
   each_port(*entry.service, [&](const Service::PortSpec& port, Family family) {
-    result.push_back(endpoints(entry, port, family, node));
+    const Eligible* before = fits ? held(index) : nullptr;
+    fits = before != nullptr && note_replacements(entry, port, family, node, index, *before, noted);
+    ++index;
   });
-  return result;
+  if (!fits || held(index) != nullptr) return std::nullopt;
+  return noted;
 }
 
 std::string label(const snapshot::ObjectName& service, const ServicePort& port) {

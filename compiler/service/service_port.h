@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,10 +67,18 @@ struct ServicePort {
 // served (headless, ExternalName, another proxy's, or without an object).
 std::vector<ServicePort> resolve(const snapshot::Snapshot::Entry& entry, const NodeView& node);
 
-// The endpoints alone, one for each of what resolve() gives: all that a change of slices can
-// change. Costs the size of the slices.
-std::vector<Eligible> resolve_endpoints(const snapshot::Snapshot::Entry& entry,
-                                        const NodeView& node);
+// An endpoint in the place of another.
+struct Replacement {
+  std::size_t port;   // which of resolve()'s
+  std::size_t index;  // its place under policy Cluster
+  Endpoint endpoint;
+};
+// What a change of slices most often comes to. `held` gives what resolve() gave before for the
+// endpoints of the port with that index, null where there was no such port. Nothing: there are more
+// or fewer endpoints now, or others on this node. Costs the size of the slices.
+std::optional<std::vector<Replacement>> replacements(
+    const snapshot::Snapshot::Entry& entry, const NodeView& node,
+    const std::function<const Eligible*(std::size_t)>& held);
 
 // "ns/name/tcp/https", the name of a Service port in the names of chains and sets; the port's
 // number stands in for an empty port name.

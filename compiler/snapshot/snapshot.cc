@@ -27,13 +27,14 @@ bool assign(std::map<std::string, Value>& values, std::set<std::string>& listed,
   return !is_new && is_listed;
 }
 
-// All but the name and the Service, which are the same.
-void replace_fields(EndpointSlice& held, EndpointSlice fresh) {
-  held.headless = fresh.headless;
-  held.family = fresh.family;
-  replace(held.ports, std::move(fresh.ports));
-  replace(held.endpoints, std::move(fresh.endpoints));
-  replace(held.hints, std::move(fresh.hints));
+// All but the name and the Service, which are the same. Whether that changes anything.
+bool replace_fields(EndpointSlice& held, EndpointSlice fresh) {
+  bool changed = std::exchange(held.headless, fresh.headless) != fresh.headless;
+  changed |= std::exchange(held.family, fresh.family) != fresh.family;
+  changed |= replace(held.ports, std::move(fresh.ports));
+  changed |= replace(held.endpoints, std::move(fresh.endpoints));
+  changed |= replace(held.hints, std::move(fresh.hints));
+  return changed;
 }
 
 template <typename Value>
@@ -73,9 +74,8 @@ bool Snapshot::put_slice(EndpointSlice slice) {
     twice = known->listed == slice_lists_;
     if (known->slice.service == slice.service) {
       known->listed = slice_lists_;
-      if (known->slice == slice) return false;
+      if (!replace_fields(known->slice, std::move(slice))) return false;
       mark(*known->service, Extent::slices);
-      replace_fields(known->slice, std::move(slice));
       return twice;
     }
     erase_slice(known);  // it left its Service for another, or for none

@@ -26,6 +26,7 @@ TROUBLE_SECONDS, TROUBLE_HURRY = 30.0, 20  # that syncs fail until the Node is t
 FOLLOWING = '"Following the API server"'
 COLLECT_SECONDS = 5.5  # after which chains that are used no more have been removed
 RETRY_SECONDS = 0.9  # before which a sync that failed is not tried again
+AT_ONCE_SECONDS = 5.0  # before which it is not, after four failures
 TIMES_TO_PLAY = 5  # at most, what has to happen within a short time
 
 
@@ -278,7 +279,7 @@ async def owned_table(stage):
         stage.check(await metric(passes) == before[1], "nobody has looked for stale UDP flows")
         stage.check(daemon.running, "kproxy runs", daemon.tail())
     await stage.run("nft", "add", "table", "inet", "kproxy")  # of its end nobody is told
-    await stage.check_settled("once the table is anybody's", 2)
+    await stage.check_settled("once the table is anybody's", AT_ONCE_SECONDS)
     stage.check(await answer(2) == 0 and await answer(3) == 200, "now one is gone, and there is the other")
     for _ in range(30):
         if looked := await metric(passes) > before[1]:

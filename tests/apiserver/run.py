@@ -49,6 +49,8 @@ async def play(scenario, options):
 
 
 def report(subject, scenario, checks, seconds, options):
+    if all(fine for fine, _, _ in checks) and not options.verbose:
+        return
     print(f"{subject}.{scenario.__name__} ({seconds:.1f} s): {' '.join(scenario.__doc__.split())}")
     for fine, what, detail in checks:
         print(f"  {'ok  ' if fine else 'FAIL'} {what}{': ' if detail else ''}{detail}")
@@ -75,6 +77,7 @@ def arguments():
     parser.add_argument("--kpcompile", default="kpcompile", help="the compiler (default: from PATH)")
     parser.add_argument("--hurry", required=True, help="the library hurry.cc, with which minutes pass in seconds")
     parser.add_argument("--jobs", type=int, default=AT_A_TIME, help="scenarios at a time (default: %(default)s)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell of scenarios that pass, too")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only this subject, or this scenario")
     return parser.parse_args()
 

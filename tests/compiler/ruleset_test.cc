@@ -309,6 +309,14 @@ BOOST_AUTO_TEST_CASE(endpoints_alone) {
       {"two frontends",
        [](auto& service, auto&) { service.external_ips = {*Address::parse("192.0.2.1")}; },
        replace(4), true, 2},
+      {"another order", none,
+       [](auto&, auto& slice) { std::swap(slice.endpoints[0], slice.endpoints[4]); }, true, 0},
+      {"another address, in another order", none,
+       [&](auto& service, auto& slice) {
+         std::swap(slice.endpoints[0], slice.endpoints[4]);
+         replace(0)(service, slice);
+       },
+       true, 1},
       {"another one beside this node's", here, replace(4), true, 1},
       {"this node's own", here, replace(1), false, 0},
       {"one comes to this node", none, here, false, 0},
@@ -320,6 +328,14 @@ BOOST_AUTO_TEST_CASE(endpoints_alone) {
        false, 0},
       {"one that is not ready", none, [](auto&, auto& slice) { slice.endpoints[2].ready = false; },
        false, 0},
+      {"this node's own, which was leaving, goes",
+       [](auto&, auto& slice) {
+         auto& leaving = slice.endpoints[4];
+         leaving.ready = false;
+         leaving.terminating = true;
+         leaving.node = "node-a";
+       },
+       [](auto&, auto& slice) { slice.endpoints.pop_back(); }, false, 0},
       {"session affinity", [](auto& service, auto&) { service.affinity_seconds = 60; }, replace(4),
        false, 0},
       {"the last one that there is room for", many, replace(kMaxEndpoints - 1), true, 1},
