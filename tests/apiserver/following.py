@@ -126,13 +126,8 @@ async def selectors(stage):
         for one in objects:
             mark(one)
         stage.server.put(*objects)
-        fine = False
-        for _ in range(40):
-            seen = await stage.answers(other)
-            if fine := seen == answer:
-                break
-            await asyncio.sleep(0.1)
-        stage.check(fine, f"{what}: a connection meets {answer}", seen)
+        seen = await stage.last_answer(lambda: stage.answers(other), answer)
+        stage.check(seen == answer, f"{what}: a connection meets {answer}", seen)
         stage.check(await stage.answers(stage.web) == "pod:8080", f"{what}: the other Service answers")
 
     def label(kind, name):
@@ -195,21 +190,24 @@ async def node_and_cidrs(stage):
 async def node_comes_and_goes(stage):
     """The Node is deleted, comes back, and has other podCIDRs: Services go on all the while, and who is a pod is told
     by the new ones; without its Node a node is not eligible OPS-15 OPS-16 HC-09 BEYOND-21 BEYOND-22"""
+    async def healthz():
+        return (await stage.get(HEALTHZ, "/healthz"))[0]
+
     stage.configure("detectLocalMode: NodeCIDR\n")
     await stage.start()
     node_ports, pods = "node-port-addresses4", "pod-cidrs4"
     before = await stage.elements(node_ports), await stage.elements(pods)
-    stage.check((await stage.get(HEALTHZ, "/healthz"))[0] == 200, "/healthz is 200")
+    stage.check(await stage.last_answer(healthz, 200) == 200, "/healthz is 200")
     one = own_node()
     async with stage.unbroken("without the Node"):
         stage.server.delete(one)
+        stage.check(await stage.last_answer(healthz, 503) == 503, "/healthz is 503 without the Node")
         await asyncio.sleep(1.0)
-        stage.check((await stage.get(HEALTHZ, "/healthz"))[0] == 503, "/healthz is 503 without the Node")
         after = await stage.elements(node_ports), await stage.elements(pods)
         stage.check(all(before) and before == after, "its addresses and its pods are still known", f"{before} {after}")
     stage.server.put(one)
     await stage.check_settled("it is back")
-    stage.check((await stage.get(HEALTHZ, "/healthz"))[0] == 200, "and 200 again")
+    stage.check(await stage.last_answer(healthz, 200) == 200, "and 200 again")
     async with stage.unbroken("with other podCIDRs"):
         one["spec"] |= {"podCIDR": "10.244.9.0/24", "podCIDRs": ["10.244.9.0/24", "fd00:244:9::/64"]}
         stage.server.put(one)
@@ -245,8 +243,10 @@ async def many_health_ports(stage):
                 len(list(files.iterdir())))
     for what, port, path in (("a health port", HEALTH_PORTS + numbers[0], "/"), ("/healthz", HEALTHZ, "/healthz"),
                              ("another", HEALTH_PORTS + numbers[-1], "/"), ("/metrics", METRICS, "/metrics")):
-        status, text = await stage.get(port, path)
-        stage.check(status == 200, f"{what} is 200", f"{status} {text[:200]}")
+        async def status(port=port, path=path):
+            return (await stage.get(port, path))[0]
+        seen = await stage.last_answer(status, 200)
+        stage.check(seen == 200, f"{what} is 200", seen)
     stage.server.put(*to_other_port(stage.web.objects()))
     await stage.check_settled("after a change")
     stage.check(not stage.errors(daemon), "nothing is logged as an error", stage.errors(daemon)[:2])
@@ -314,10 +314,7 @@ async def families(stage):
     async def check(what, *wanted):
         """Changes of Services, of slices; those of Services that wait."""
         names = "service_changes_total", "endpoint_change_duration_seconds_count", "service_changes_pending"
-        for _ in range(50):
-            if (have := await figures(*names)) == list(wanted):
-                break
-            await asyncio.sleep(0.1)
+        have = await stage.last_answer(lambda: figures(*names), list(wanted))
         stage.check(have == list(wanted), what, have)
 
     stage.configure("nftables: {minSyncPeriod: 3s}\n")

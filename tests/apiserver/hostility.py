@@ -1,8 +1,6 @@
 """Objects and streams that no server should send."""
 
-import asyncio
 import itertools
-import time
 
 import hostile
 from stage import service, to_other_port
@@ -22,9 +20,7 @@ async def still_follows(stage, when):
     number = next(witnesses)
     one = service(f"witness-{number}", 1, "a1", cluster_ip=f"10.96.80.{number},fd00:96::80:{number}")
     stage.server.put(*one.objects())
-    end = time.monotonic() + 8
-    while (seen := await stage.answers(one)) != "pod:8080" and time.monotonic() < end:
-        await asyncio.sleep(0.1)
+    seen = await stage.last_answer(lambda: stage.answers(one), "pod:8080", 8)
     stage.check(seen == "pod:8080" and stage.daemons[-1].running, f"{when}: later changes are followed",
                 f"{seen}; {stage.daemons[-1].tail()}")
 
@@ -54,11 +50,7 @@ async def services_in_lists(stage):
         daemon = await stage.launch()
         await stage.until(lambda: daemon.matching('"Synced'))
         how = "a streaming list" if streaming else "a list in pages"
-        seen = ""
-        for _ in range(100):
-            if (seen := await stage.answers(stage.web)) == "pod:8080":
-                break
-            await asyncio.sleep(0.1)
+        seen = await stage.last_answer(lambda: stage.answers(stage.web), "pod:8080")
         stage.check(seen == "pod:8080", f"{how}: the others are served", f"{seen}; {daemon.tail()}")
         await still_follows(stage, how)
         stage.check(peak_memory(daemon.pid) < MOST_BYTES, f"{how}: memory stays below {MOST_BYTES >> 20} MB",

@@ -254,6 +254,12 @@ async def owned_table(stage):
     async def answer(number):
         return (await stage.get(HEALTH_PORTS + number, "/"))[0]
 
+    async def answers():
+        return await answer(2), await answer(3)
+
+    async def looked():
+        return await metric(passes) > before[1]
+
     async def metric(name):
         _, text = await stage.get(METRICS, "/metrics")
         return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"kubeproxy_{name}{{"))
@@ -262,7 +268,7 @@ async def owned_table(stage):
     stage.configure("nodePortAddresses: [0.0.0.0/0, '::/0']\n")
     stage.server.put(*with_health_port("before", 2))
     daemon = await stage.start()
-    stage.check(await answer(2) == 200, "there is a health port")
+    stage.check(await stage.last_answer(lambda: answer(2), 200) == 200, "there is a health port")
     stage.server.put(*service("another", 4, "a1,a2,a3").objects())  # what is unused now is to be collected in 5 s
     await stage.check_settled("after a change")
     with netlink.owned_table(stage.namespace, "kproxy"):
@@ -280,12 +286,9 @@ async def owned_table(stage):
         stage.check(daemon.running, "kproxy runs", daemon.tail())
     await stage.run("nft", "add", "table", "inet", "kproxy")  # of its end nobody is told
     await stage.check_settled("once the table is anybody's", AT_ONCE_SECONDS)
-    stage.check(await answer(2) == 0 and await answer(3) == 200, "now one is gone, and there is the other")
-    for _ in range(30):
-        if looked := await metric(passes) > before[1]:
-            break
-        await asyncio.sleep(0.1)
-    stage.check(looked, "and stale UDP flows are looked for")
+    seen = await stage.last_answer(answers, (0, 200))
+    stage.check(seen == (0, 200), "now one is gone, and there is the other", seen)
+    stage.check(await stage.last_answer(looked, True), "and stale UDP flows are looked for")
 
 
 async def syncs_keep_failing(stage):
@@ -375,7 +378,8 @@ async def removal_refused(stage):
             await asyncio.sleep(COLLECT_SECONDS)
             daemon.process.send_signal(signal.SIGCONT)
             await daemon.line("Cannot remove chains", since)
-            stage.check(await failures() == [1, 1], "the failure is counted", await failures())
+            counted = await stage.last_answer(failures, [1, 1])
+            stage.check(counted == [1, 1], "the failure is counted", counted)
     finally:
         daemon.process.send_signal(signal.SIGCONT)
     await stage.check_settled("once the table is nobody's", 8)

@@ -196,6 +196,14 @@ class Stage:
             await asyncio.sleep(0.02)
         return True
 
+    @staticmethod
+    async def last_answer(ask, wanted, patience=PATIENCE_SECONDS):
+        """Asks again and again, until the answer is the wanted one or patience ends."""
+        end = time.monotonic() + patience
+        while (answer := await ask()) != wanted and time.monotonic() < end:
+            await asyncio.sleep(0.05)
+        return answer
+
     async def watching(self, count=1, patience=PATIENCE_SECONDS):
         """Waits until so many watches of each resource are open that the server has."""
         wanted = {"services", "endpointslices", "nodes", "servicecidrs"} - self.server.missing

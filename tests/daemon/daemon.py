@@ -45,7 +45,8 @@ class Daemon:
 
     @property
     def running(self):
-        return self.process.returncode is None
+        """Not when it has ended and all that it logged is here."""
+        return not self.reader.done()
 
     def matching(self, pattern, since=0):
         return [line for line in self.lines[since:] if re.search(pattern, line)]
