@@ -103,13 +103,20 @@ Chain external_local_chain(Scope scope, Family family, const service::NodeView& 
   return chain;
 }
 
+// An endpoint may have the very address and port of its frontend: DNAT changes nothing then, and
+// the kernel does not call such a connection translated. Who asked for the frontend is recorded all
+// the same. A node port is told by its number alone, which others may use on addresses of their
+// own.
 Chain record_chain(Family family) {
   Chain chain{.ref = record(family)};
   for (Scope scope : kScopes)
-    for (Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp})
-      chain.rules.push_back(
-          {MatchProtocol{protocol}, VerdictMap{original_frontend_key(scope, family),
-                                               scoped(SetKind::record, scope, family)}});
+    for (Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
+      const VerdictMap to_owner{original_frontend_key(scope, family),
+                                scoped(SetKind::record, scope, family)};
+      chain.rules.push_back(scope == Scope::node_ports
+                                ? Rule{MatchDnatted{}, MatchProtocol{protocol}, to_owner}
+                                : Rule{MatchProtocol{protocol}, to_owner});
+    }
   return chain;
 }
 
@@ -141,7 +148,7 @@ void add_base_chains(const service::NodeView& node, std::vector<Chain>& chains) 
     const Rule to_lookup{MatchFamily{family}, goto_(lookup(Scope::services, family))};
     prerouting.rules.push_back(to_lookup);
     output.rules.push_back(to_lookup);
-    const Rule to_record{MatchDnatted{}, MatchFamily{family}, jump(record(family))};
+    const Rule to_record{MatchFamily{family}, jump(record(family))};
     input.rules.push_back(to_record);
     postrouting.rules.push_back(to_record);
   }
