@@ -229,7 +229,7 @@ def main():
     os.nice(URGENT)
     with tempfile.TemporaryDirectory(prefix="kproxy-data-plane-") as folder, contextlib.ExitStack() as stack:
         names = ("none", "least", "like", *options.sizes)
-        worlds = {name: stack.enter_context(World()) for name in names}
+        worlds = {name: stack.enter_context(World(RANGES)) for name in names}
         nft(worlds["least"], LEAST)
         nft(worlds["like"], like_kube_proxy(KUBE_PROXY_SERVICES))
         for size in options.sizes:

@@ -15,15 +15,16 @@ END = {"net/ipv6/ip_nonlocal_bind": "1", "net/ipv4/ip_local_port_range": "32768 
 class World(Namespaces):
     """`node` is where the proxy goes, `pods` and `clients` hold all of their ranges."""
 
-    def __init__(self):
-        super().__init__("node", *RANGES)
+    def __init__(self, ranges=RANGES):
+        super().__init__("node", *ranges)
+        self.ranges = ranges
 
     def build(self):
         super().build()
         self.node, self.pods, self.clients = self["node"], self["pods"], self["clients"]
         self.node.sysctl(ROUTER)
         self.node.configure(["link set lo up"])
-        for host, ranges in RANGES.items():
+        for host, ranges in self.ranges.items():
             self.connect(host, self[host], ranges)
 
     def connect(self, host, end, ranges):
