@@ -123,13 +123,12 @@ bool note_replacements(const snapshot::Snapshot::Entry& entry, const Service::Po
                        std::vector<Replacement>& noted) {
   const std::size_t noted_before = noted.size();
   auto before = held.cluster.begin();
-  bool fits = true;  // nothing but replacements so far
   bool same = true;  // the last one is held in that place
   const auto next = [&](const Address& address, Port number, bool local) {
-    if (before == held.cluster.end()) return fits = false;
+    if (before == held.cluster.end()) return false;
     same = before->address == address && before->port == number && before->local == local;
     if (!same) {
-      if (local || before->local) return fits = false;
+      if (local || before->local) return false;
       const auto place = static_cast<std::size_t>(before - held.cluster.begin());
       noted.push_back({index, place, {address, number, false}});
     }
@@ -137,23 +136,23 @@ bool note_replacements(const snapshot::Snapshot::Entry& entry, const Service::Po
     return true;
   };
 
-  // Most often they are plain. Those held are in order, so beside them others are, too.
-  bool plain = true;
+  // Most often they are plain and in order: then no list of them is needed. Those held are in
+  // order, so that it need be asked of others alone, and of who comes after those.
+  bool fits = true;
   const Address* last = nullptr;
   auto local = held.local.begin();
   each_slice(entry, port, family, [&](const EndpointSlice& slice, Port number) {
     for (const snapshot::Endpoint& endpoint : slice.endpoints) {
-      if (!plain || !fits) return;
+      if (!fits) return;
       const bool here = is_local(endpoint, node), after_same = same;
-      plain = is_plain(endpoint);
-      if (!plain || !next(endpoint.address, number, here)) return;
-      if (!(same && after_same)) plain = last == nullptr || *last < endpoint.address;
-      if (here)
+      fits = is_plain(endpoint) && next(endpoint.address, number, here) &&
+             ((same && after_same) || last == nullptr || *last < endpoint.address);
+      if (here && fits)
         fits = local != held.local.end() && *local++ == Endpoint{endpoint.address, number, true};
       last = &endpoint.address;
     }
   });
-  if (plain) return fits && before == held.cluster.end() && local == held.local.end();
+  if (fits && before == held.cluster.end() && local == held.local.end()) return true;
 
   noted.resize(noted_before);
   before = held.cluster.begin();

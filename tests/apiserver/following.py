@@ -190,8 +190,8 @@ async def node_and_cidrs(stage):
 async def node_comes_and_goes(stage):
     """The Node is deleted, comes back, and has other podCIDRs: Services go on all the while, and who is a pod is told
     by the new ones; without its Node a node is not eligible OPS-15 OPS-16 HC-09 BEYOND-21 BEYOND-22"""
-    async def healthz():
-        return (await stage.get(HEALTHZ, "/healthz"))[0]
+    def healthz():
+        return stage.status(HEALTHZ, "/healthz")
 
     stage.configure("detectLocalMode: NodeCIDR\n")
     await stage.start()
@@ -243,9 +243,7 @@ async def many_health_ports(stage):
                 len(list(files.iterdir())))
     for what, port, path in (("a health port", HEALTH_PORTS + numbers[0], "/"), ("/healthz", HEALTHZ, "/healthz"),
                              ("another", HEALTH_PORTS + numbers[-1], "/"), ("/metrics", METRICS, "/metrics")):
-        async def status(port=port, path=path):
-            return (await stage.get(port, path))[0]
-        seen = await stage.last_answer(status, 200)
+        seen = await stage.last_answer(lambda: stage.status(port, path), 200)
         stage.check(seen == 200, f"{what} is 200", seen)
     stage.server.put(*to_other_port(stage.web.objects()))
     await stage.check_settled("after a change")

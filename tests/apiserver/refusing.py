@@ -251,8 +251,8 @@ async def owned_table(stage):
     def with_health_port(name, number):
         return service(name, number, "a1", vip="", etp="Local", protocols="udp").objects()
 
-    async def answer(number):
-        return (await stage.get(HEALTH_PORTS + number, "/"))[0]
+    def answer(number):
+        return stage.status(HEALTH_PORTS + number)
 
     async def answers():
         return await answer(2), await answer(3)

@@ -244,6 +244,9 @@ class Stage:
         """(status, text) of a plain HTTP server of the node; status 0 where there is none."""
         return await node.get(self.namespace, port, path)
 
+    async def status(self, port, path="/"):
+        return (await self.get(port, path))[0]
+
     def conclude(self):
         """What must hold of every scenario: only what a Service proxy may ask, and no storm."""
         problems = self.server.record.problems(NODE)

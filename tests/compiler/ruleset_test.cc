@@ -318,6 +318,8 @@ BOOST_AUTO_TEST_CASE(endpoints_alone) {
        },
        true, 1},
       {"another one beside this node's", here, replace(4), true, 1},
+      {"another order, with this node's", here,
+       [](auto&, auto& slice) { std::swap(slice.endpoints[0], slice.endpoints[1]); }, true, 0},
       {"this node's own", here, replace(1), false, 0},
       {"one comes to this node", none, here, false, 0},
       {"one more", none,
