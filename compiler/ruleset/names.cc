@@ -138,7 +138,7 @@ std::string name(const ChainRef& chain, const OwnerNames& owners) {
     case ChainKind::reject:
       return "reject-connection";
     case ChainKind::record:
-      return std::string("record") + digit(chain.family);
+      return "record-" + scoped;
     case ChainKind::random:
       return scoped + "-random-" + std::to_string(chain.count) +
              (chain.policy == Policy::local ? "-local" : "");
@@ -218,11 +218,12 @@ std::optional<ChainRef> parse_chain_name(std::string_view text, OwnerNames& owne
     if (!rest.empty() || name(chain, owners) != text) return std::nullopt;
     return chain;
   }
-  for (Family family : kFamilies) {
-    chain = ChainRef{.kind = ChainKind::record, .family = family};
-    if (text == name(chain, owners)) return chain;
+  if (take(rest, "record-")) {
+    const auto looked_up = take_scope(rest);
+    if (!looked_up || !rest.empty()) return std::nullopt;
+    return ChainRef{
+        .kind = ChainKind::record, .scope = looked_up->scope, .family = looked_up->family};
   }
-  rest = text;
   if (const auto family = take_owned(rest, "record"))
     return ChainRef{.kind = ChainKind::record_owner,
                     .family = *family,

@@ -76,7 +76,7 @@ enum class ChainKind : std::uint8_t {
   mark_for_masquerade,
   masquerade,
   reject,
-  record,  // per family: finds the frontend again, after DNAT
+  record,  // per scope and family: finds the frontend again, after DNAT
   // One per scope, family, policy and number of endpoints.
   random,
   // One per owner, family (and policy).

@@ -39,8 +39,8 @@ inline ChainRef lookup(Scope scope, Family family) {
 inline ChainRef external_local(Scope scope, Family family) {
   return ChainRef{.kind = ChainKind::external_local, .scope = scope, .family = family};
 }
-inline ChainRef record(Family family) {
-  return ChainRef{.kind = ChainKind::record, .family = family};
+inline ChainRef record(Scope scope, Family family) {
+  return ChainRef{.kind = ChainKind::record, .scope = scope, .family = family};
 }
 
 }  // namespace kproxy::ruleset

@@ -62,6 +62,15 @@ void add_cluster_ip_masquerade(const service::NodeView& node, Family family, Cha
         {to_cluster_ip, from_pod(detector, family, true), jump(kMarkForMasquerade)});
 }
 
+// Leads to `chain` what goes to an address at which this node has its node ports.
+Rule to_node_port_address(const service::NodeView& node, Family family, ChainRef chain) {
+  const MatchLocal to_us{.source = false};
+  if (node.of(family).node_ports_everywhere)
+    return {MatchNotLoopback{family}, to_us, goto_(chain)};
+  const InSet to{key({destination(family)}), of_family(SetKind::node_port_addresses, family)};
+  return {MatchNotLoopback{family}, to, to_us, goto_(chain)};
+}
+
 Chain lookup_chain(Scope scope, Family family, const service::NodeView& node) {
   Chain chain{.ref = lookup(scope, family)};
   const Key frontend = frontend_key(scope, family);
@@ -78,15 +87,7 @@ Chain lookup_chain(Scope scope, Family family, const service::NodeView& node) {
   chain.rules.push_back({VerdictMap{frontend, scoped(SetKind::frontends, scope, family)}});
   if (scope == Scope::node_ports) return chain;
 
-  const Key to = key({destination(family)});
-  const MatchLocal to_us{.source = false};
-  const Verdict to_node_ports = goto_(lookup(Scope::node_ports, family));
-  if (node.of(family).node_ports_everywhere)
-    chain.rules.push_back({MatchNotLoopback{family}, to_us, to_node_ports});
-  else
-    chain.rules.push_back({MatchNotLoopback{family},
-                           InSet{to, of_family(SetKind::node_port_addresses, family)}, to_us,
-                           to_node_ports});
+  chain.rules.push_back(to_node_port_address(node, family, lookup(Scope::node_ports, family)));
   return chain;
 }
 
@@ -105,18 +106,19 @@ Chain external_local_chain(Scope scope, Family family, const service::NodeView& 
 
 // An endpoint may have the very address and port of its frontend: DNAT changes nothing then, and
 // the kernel does not call such a connection translated. Who asked for the frontend is recorded all
-// the same. A node port is told by its number alone, which others may use on addresses of their
-// own.
-Chain record_chain(Family family) {
-  Chain chain{.ref = record(family)};
-  for (Scope scope : kScopes)
-    for (Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
-      const VerdictMap to_owner{original_frontend_key(scope, family),
-                                scoped(SetKind::record, scope, family)};
-      chain.rules.push_back(scope == Scope::node_ports
-                                ? Rule{MatchDnatted{}, MatchProtocol{protocol}, to_owner}
-                                : Rule{MatchProtocol{protocol}, to_owner});
-    }
+// the same. A node port is told by its number alone, which others may use on addresses of their own:
+// what is not translated must still go to an address with node ports.
+Chain record_chain(Scope scope, Family family, const service::NodeView& node) {
+  Chain chain{.ref = record(scope, family)};
+  for (Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp})
+    chain.rules.push_back({MatchProtocol{protocol},
+                           VerdictMap{original_frontend_key(scope, family),
+                                      scoped(SetKind::record, scope, family)}});
+  if (scope == Scope::services) {
+    const ChainRef node_ports = record(Scope::node_ports, family);
+    chain.rules.push_back({MatchDnatted{}, goto_(node_ports)});
+    chain.rules.push_back(to_node_port_address(node, family, node_ports));
+  }
   return chain;
 }
 
@@ -148,7 +150,7 @@ void add_base_chains(const service::NodeView& node, std::vector<Chain>& chains) 
     const Rule to_lookup{MatchFamily{family}, goto_(lookup(Scope::services, family))};
     prerouting.rules.push_back(to_lookup);
     output.rules.push_back(to_lookup);
-    const Rule to_record{MatchFamily{family}, jump(record(family))};
+    const Rule to_record{MatchFamily{family}, jump(record(Scope::services, family))};
     input.rules.push_back(to_record);
     postrouting.rules.push_back(to_record);
   }
@@ -197,7 +199,8 @@ Structure skeleton(const service::NodeView& node) {
   chains.push_back(
       {.ref = kReject,
        .rules = {{MatchProtocol{Protocol::tcp}, RejectWithReset{}}, {RejectUnreachable{}}}});
-  for (Family family : kFamilies) chains.push_back(record_chain(family));
+  for (Scope scope : kScopes)
+    for (Family family : kFamilies) chains.push_back(record_chain(scope, family, node));
   return structure;
 }
 
