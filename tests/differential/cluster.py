@@ -321,7 +321,10 @@ class Maker:
     def slice_port(self, service_port):
         if self.chance(0.07):
             return None
-        port = {"name": service_port.get("name", ""), "port": self.pick(TARGET_PORTS),
+        number = self.pick(TARGET_PORTS)
+        if "nodePort" in service_port and self.chance(0.15):
+            number = service_port["nodePort"]  # what a node's own endpoint may well listen to
+        port = {"name": service_port.get("name", ""), "port": number,
                 "protocol": service_port.get("protocol", "TCP")}
         if self.chance(0.03):
             port["protocol"] = self.pick(PROTOCOLS)
