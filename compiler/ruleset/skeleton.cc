@@ -65,8 +65,7 @@ void add_cluster_ip_masquerade(const service::NodeView& node, Family family, Cha
 // Leads to `chain` what goes to an address at which this node has its node ports.
 Rule to_node_port_address(const service::NodeView& node, Family family, ChainRef chain) {
   const MatchLocal to_us{.source = false};
-  if (node.of(family).node_ports_everywhere)
-    return {MatchNotLoopback{family}, to_us, goto_(chain)};
+  if (node.of(family).node_ports_everywhere) return {MatchNotLoopback{family}, to_us, goto_(chain)};
   const InSet to{key({destination(family)}), of_family(SetKind::node_port_addresses, family)};
   return {MatchNotLoopback{family}, to, to_us, goto_(chain)};
 }
@@ -106,14 +105,14 @@ Chain external_local_chain(Scope scope, Family family, const service::NodeView& 
 
 // An endpoint may have the very address and port of its frontend: DNAT changes nothing then, and
 // the kernel does not call such a connection translated. Who asked for the frontend is recorded all
-// the same. A node port is told by its number alone, which others may use on addresses of their own:
-// what is not translated must still go to an address with node ports.
+// the same. A node port is told by its number alone, which others may use on addresses of their
+// own: what is not translated must still go to an address with node ports.
 Chain record_chain(Scope scope, Family family, const service::NodeView& node) {
   Chain chain{.ref = record(scope, family)};
   for (Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp})
-    chain.rules.push_back({MatchProtocol{protocol},
-                           VerdictMap{original_frontend_key(scope, family),
-                                      scoped(SetKind::record, scope, family)}});
+    chain.rules.push_back(
+        {MatchProtocol{protocol},
+         VerdictMap{original_frontend_key(scope, family), scoped(SetKind::record, scope, family)}});
   if (scope == Scope::services) {
     const ChainRef node_ports = record(Scope::node_ports, family);
     chain.rules.push_back({MatchDnatted{}, goto_(node_ports)});
