@@ -32,6 +32,7 @@ RANGES = {4: ("203.0.113.0/24", "203.0.112.0/21", "198.18.0.0/16", "10.244.0.0/1
               "192.168.1.0/24", "203.0.113.9/32", "10.0.0.0/8", "0.0.0.0/0"),
           6: ("2001:db8:51::/64", "2001:db8:50::/44", "fd00:10:244::/48", "fd00:192:168::/64",
               "fd00:192:168:1::/64", "2001:db8:52::9/128", "::/0")}
+OTHER_OWN_RANGES = ("192.168.1.0/24", "fd00:192:168:1::/64")
 NODE_PORT_CIDRS = {4: ("0.0.0.0/0", "192.168.0.0/24", "192.168.0.0/16", "192.168.1.11/32", "10.0.0.0/8",
                        "127.0.0.0/8"),
                    6: ("::/0", "fd00:192:168::/64", "fd00:192:168::/48", "2001:db8::/32", "::1/128")}
@@ -283,6 +284,8 @@ class Maker:
         return entries
 
     def source_ranges(self):
+        if self.chance(0.1):
+            return list(OTHER_OWN_RANGES)  # of the node's addresses not the first ones
         every = RANGES[4] + RANGES[6]
         ranges = [self.pick(every[:-1] if self.chance(0.8) else every)
                   for _ in range(self.rng.randint(0, 3))]
